@@ -1,0 +1,26 @@
+"""Rooms of the engine, lowest first: a room may include only rooms listed before it.
+
+Loaded by //:defs.bzl for visibility and read by //tests/tidy. (room, may the server include it, job)
+"""
+
+ENGINE_ROOMS = [
+    ("ground/base", True, "The vocabulary every room speaks: status, context, bytes, arenas, containers, log."),
+    ("ground/obs", True, "Counters and histograms from one table; measures, never exports."),
+    ("ground/os", True, "The only room that calls the kernel: files, threads, ranked locks, clock, entropy."),
+    ("ground/simd", True, "Hot kernels behind one dispatch table: scalar, SSE4.2/AVX2, NEON."),
+    ("storage/page", False, "One page as bytes: header, slots, checksum."),
+    ("storage/wal", False, "The log: append, group commit, read back, recycle."),
+    ("storage/buffer", False, "One file as verified pages, cached in a bounded pool of pinned frames."),
+    ("storage/btree", False, "Ordered bytes to bytes: copy-on-write B+tree over pages."),
+    ("storage/store", False, "The storage front door: trees, transactions, snapshots, recovery, checkpoint."),
+    ("data/value", True, "Types, values, column batches, comparison, casting, text forms, key and row codecs."),
+    ("data/catalog", False, "What exists: tables, columns, keys; versioned and transactional."),
+    ("data/table", False, "Rows in tables: insert, update, delete, scan, point lookup."),
+    ("query/sql", False, "Text to tree: tokenizer, grammar, AST, printer."),
+    ("query/eval", False, "Bound expressions and the function table, as vector kernels."),
+    ("query/plan", False, "Tree to plan: bind names and types, rewrite, choose, explain."),
+    ("query/exec", False, "Plan to batches: one file per operator."),
+    ("live/pubsub", True, "Channels, wildcard trie, subscribers, history, drop policies."),
+    ("live/stream", True, "A running query as a paced stream: credits, pause, progress, registry."),
+    ("api", True, "The engine's front door: database, transaction, statement, cursor."),
+]

@@ -1,0 +1,176 @@
+/* Store: the storage wing's front door — ordered trees of byte keys and values, under transactions.
+ *
+ * Everything above storage/ goes through this file and nothing below it: the machinery behind may
+ * be replaced without a caller noticing but by its speed.
+ *
+ * Threads: a store is shared by all; a transaction and its scans belong to one thread at a time, but
+ * may move between threads between calls (a paused stream's snapshot holds no thread).
+ *
+ * Isolation: READ COMMITTED takes a new snapshot at nq_txn_statement_begin; REPEATABLE READ and
+ * SERIALIZABLE keep the one of begin. Readers never block and are never blocked. A write takes the
+ * key's lock until the transaction ends, waiting for at most lock_wait_ns; a deadlock chooses a victim
+ * (NQ_DEADLOCK). After the wait a key changed since the snapshot fails with NQ_WRITE_CONFLICT: under
+ * READ COMMITTED the caller rolls back to its statement's savepoint and runs the statement again. */
+#ifndef NQ_STORAGE_STORE_STORE_H
+#define NQ_STORAGE_STORE_STORE_H
+
+#include "engine/ground/base/bytes.h"
+#include "engine/ground/base/ctx.h"
+#include "engine/ground/os/vfs.h"
+
+typedef struct nq_store nq_store;
+typedef struct nq_txn nq_txn;
+typedef struct nq_scan nq_scan;
+
+/* A tree of one store. Ids are never reused within a store. */
+typedef struct nq_tree_id {
+    uint32_t value;
+} nq_tree_id;
+
+/* A position in the store's log; grows with every commit. */
+typedef struct nq_lsn {
+    uint64_t value;
+} nq_lsn;
+
+/* The tree that exists from creation on; the catalog lives in it. */
+#define NQ_TREE_CATALOG ((nq_tree_id){1})
+
+enum {
+    NQ_STORE_KEY_BYTES_MAX = 1024,
+    NQ_STORE_VALUE_BYTES_MAX = 16 << 20, /* longer values than a page go to overflow pages */
+};
+
+typedef enum nq_durability {
+    NQ_DURABLE, /* commit returns when the log is on stable storage */
+    NQ_LAZY,    /* commit returns at once; a crash may lose the last lazy_sync_ms of commits, in order */
+} nq_durability;
+
+typedef enum nq_isolation {
+    NQ_READ_COMMITTED,
+    NQ_REPEATABLE_READ,
+    NQ_SERIALIZABLE,
+} nq_isolation;
+
+/* Zero means the default in brackets. */
+typedef struct nq_store_options {
+    uint64_t cache_bytes;          /* pages held in memory, hard limit [64 MiB] */
+    uint64_t checkpoint_log_bytes; /* log written since the last checkpoint that starts one [16 MiB] */
+    uint64_t txn_bytes_max;        /* uncommitted writes of one transaction held in memory [64 MiB] */
+    uint32_t lazy_sync_ms;         /* [200] */
+    bool must_exist;               /* fail rather than create */
+} nq_store_options;
+
+/* Opens, recovering if the last run did not close. `directory` is created if missing. Fails with
+ * NQ_DATABASE_LOCKED, NQ_FILE_FOREIGN, NQ_PAGE_CORRUPT, NQ_LOG_CORRUPT, NQ_IO_ERROR, NQ_DISK_FULL. */
+nq_status nq_store_open(nq_ctx *ctx, nq_vfs *vfs, const char *directory,
+                        const nq_store_options *options, nq_store **out_store);
+
+/* Checkpoints and lets go. Every transaction must have ended. */
+nq_status nq_store_close(nq_ctx *ctx, nq_store *store);
+
+typedef struct nq_txn_options {
+    nq_isolation isolation;
+    bool read_only;       /* writes fail with NQ_READ_ONLY_TRANSACTION */
+    int64_t lock_wait_ns; /* 0: the default of 10 s; negative: do not wait */
+} nq_txn_options;
+
+nq_status nq_txn_begin(nq_ctx *ctx, nq_store *store, const nq_txn_options *options,
+                       nq_txn **out_txn);
+
+/* The snapshot the transaction reads now. */
+nq_lsn nq_txn_snapshot(const nq_txn *txn);
+
+/* Starts a statement: READ COMMITTED sees everything committed up to now; no scan may be open. */
+nq_status nq_txn_statement_begin(nq_ctx *ctx, nq_txn *txn);
+
+/* out_value->data is NULL when the key is absent. Borrowed until the next call on the transaction. */
+nq_status nq_txn_find(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bytes key, nq_bytes *out_value);
+
+/* Inserts or replaces. Over-long keys and values fail with NQ_LIMIT_EXCEEDED. */
+nq_status nq_txn_put(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bytes key, nq_bytes value);
+
+/* Inserts; an existing key fails with NQ_UNIQUE_VIOLATION and changes nothing. */
+nq_status nq_txn_insert(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bytes key, nq_bytes value);
+
+/* Removes; *out_was_present says whether there was something to remove. */
+nq_status nq_txn_remove(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bytes key,
+                        bool *out_was_present);
+
+nq_status nq_txn_tree_create(nq_ctx *ctx, nq_txn *txn, nq_tree_id *out_tree);
+/* Its pages are freed when no snapshot needs them. */
+nq_status nq_txn_tree_drop(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree);
+
+/* Savepoints nest; the mark of one stays valid until it is released, rolled back beyond, or the
+ * transaction ends. Rolling back keeps the locks. */
+typedef struct nq_savepoint {
+    uint64_t value;
+} nq_savepoint;
+nq_status nq_txn_savepoint(nq_ctx *ctx, nq_txn *txn, nq_savepoint *out_savepoint);
+nq_status nq_txn_rollback_to(nq_ctx *ctx, nq_txn *txn, nq_savepoint savepoint);
+
+typedef struct nq_commit_options {
+    nq_durability durability;
+    nq_bytes request_id;     /* when not empty: remembered with the commit, across a crash */
+    nq_bytes request_result; /* what nq_store_find_request answers for it; ≤ 1 KiB */
+} nq_commit_options;
+
+/* Ends the transaction whatever it returns; on NQ_OK the writes are visible to later snapshots and
+ * as durable as asked for. Out parameters may be NULL. */
+nq_status nq_txn_commit(nq_ctx *ctx, nq_txn *txn, const nq_commit_options *options,
+                        nq_lsn *out_lsn);
+
+/* Ends the transaction, forgetting its writes. Cannot fail. */
+void nq_txn_rollback(nq_txn *txn);
+
+/* The result stored by the commit that carried this request id within the last 15 minutes (at most
+ * 100,000 are kept), copied into `arena`; data NULL when there is none. */
+nq_status nq_store_find_request(nq_ctx *ctx, nq_store *store, nq_arena *arena, nq_bytes request_id,
+                                nq_bytes *out_result);
+
+/* Scans. A scan sees the snapshot of its statement plus the transaction's own writes made before it
+ * was opened; writes made while it is open may or may not be seen. Bounds are copied. */
+typedef struct nq_scan_range {
+    nq_bytes low;  /* inclusive; data NULL: from the start */
+    nq_bytes high; /* exclusive; data NULL: to the end */
+    bool is_reverse;
+} nq_scan_range;
+
+nq_status nq_scan_open(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, const nq_scan_range *range,
+                       nq_scan **out_scan);
+
+/* The next entry; out_key->data is NULL at the end. Both are borrowed until the next call on this
+ * scan: no latch is held between calls. */
+nq_status nq_scan_next(nq_ctx *ctx, nq_scan *scan, nq_bytes *out_key, nq_bytes *out_value);
+void nq_scan_close(nq_scan *scan);
+
+/* Writes every committed change to the data file and recycles the log before it. */
+typedef struct nq_checkpoint_result {
+    nq_lsn lsn;
+    uint64_t pages_written;
+} nq_checkpoint_result;
+nq_status nq_store_checkpoint(nq_ctx *ctx, nq_store *store, nq_checkpoint_result *out_result);
+
+/* Why the store refuses writes, or NQ_OK. Set once after a failed log write or fsync; never cleared. */
+nq_status nq_store_health(const nq_store *store);
+
+typedef struct nq_tree_stats {
+    uint64_t entry_count;
+    uint64_t page_count;
+    uint64_t bytes; /* of its pages */
+} nq_tree_stats;
+nq_status nq_txn_tree_stats(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_tree_stats *out_stats);
+
+typedef struct nq_store_stats {
+    uint64_t cache_hits, cache_misses, cache_bytes, cache_budget_bytes;
+    uint64_t pages_read, pages_written, log_bytes, log_syncs, commits, rollbacks, conflicts, deadlocks;
+    uint64_t checkpoints, data_file_bytes, free_pages, open_txns, open_snapshots;
+    uint64_t recovered_commits;  /* replayed from the log when it was opened */
+    uint64_t log_tail_bytes_cut; /* of an unfinished last write, at open */
+} nq_store_stats;
+void nq_store_get_stats(const nq_store *store, nq_store_stats *out_stats);
+
+/* Checks every invariant of every page reachable from the last commit: checksums, key order, fences,
+ * counts, no page used twice or leaked. Fails with NQ_PAGE_CORRUPT naming the page and the rule. */
+nq_status nq_store_verify(nq_ctx *ctx, nq_store *store);
+
+#endif
