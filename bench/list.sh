@@ -1,0 +1,8 @@
+#!/bin/bash
+# make bench: the benchmarks, what each compares with, and how to run it.
+#
+# Each ends in one line per goal:  BENCH name ours=… peer=… ratio=… gate=… ok|short
+cat <<'TEXT'
+make bench-rpc      unary echo, SELECT 1, primary-key lookup   peers: C++ async gRPC server, nghttp2 echo
+make bench-smoke    import, query, stream, fan-out             peers: SQLite, Redis
+TEXT
