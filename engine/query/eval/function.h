@@ -10,7 +10,7 @@
 #include "engine/data/value/batch.h"
 #include "engine/ground/base/ctx.h"
 
-enum { NQ_FUNCTION_ARGUMENTS_MAX = 100 };
+enum { NQ_FUNCTION_ARGUMENTS_MAX = 100 }; /* PostgreSQL's */
 
 typedef enum nq_function_kind {
     NQ_FUNCTION_SCALAR,
@@ -32,19 +32,15 @@ typedef struct nq_kernel_call nq_kernel_call;
 typedef nq_status (*nq_kernel)(nq_kernel_call *call);
 typedef struct nq_aggregate_ops nq_aggregate_ops;
 
-/* A row of function.def. Argument types: a nq_type_id, or one of the wild cards below. */
-enum {
-    NQ_ARG_ANY = 64,  /* any type; all ANY arguments and an ANY result are one common type */
-    NQ_ARG_EACH = 65, /* any type, independent of the others */
-};
-
+/* A row of function.def. Types are letters: b boolean, 2 smallint, 4 integer, 8 bigint, f real,
+ * d double precision, t text, y bytes, u uuid, D date, T time, S timestamp; a: any type, the same for
+ * every `a` and for an `a` result; e: any type, each on its own. */
 typedef struct nq_function {
     const char *name; /* lower case */
     nq_function_kind kind;
     uint32_t flags;
-    uint8_t result; /* nq_type_id, or NQ_ARG_ANY: the arguments' common type */
-    uint8_t arg_count;
-    uint8_t args[6];
+    char result;
+    const char *args;
     nq_kernel kernel;                  /* not AGGREGATE */
     const nq_aggregate_ops *aggregate; /* AGGREGATE */
     const char *summary;               /* one line, for docs/reference/functions.md */
