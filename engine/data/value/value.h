@@ -26,6 +26,9 @@ typedef struct nq_value {
  * above every number and equal to itself, -0 equal to 0, bytes unsigned lexicographic ("C"). */
 int nq_value_compare(nq_value left, nq_value right);
 
+/* Equal values (by nq_value_compare, nulls equal each other) hash alike; stable within a process only. */
+uint64_t nq_value_hash(nq_value value);
+
 /* Converts as CAST does (PostgreSQL's rules: float to integer rounds half to even, text is parsed
  * whole and trimmed of blanks). `is_assignment` narrows the rules to those of INSERT and UPDATE.
  * Text results are allocated from `arena`. Fails with NQ_INVALID_TEXT_VALUE,
