@@ -9,16 +9,15 @@
 #ifndef NQ_QUERY_EXEC_EXEC_H
 #define NQ_QUERY_EXEC_EXEC_H
 
+#include "engine/data/catalog/data_txn.h"
 #include "engine/query/eval/program.h"
 #include "engine/query/plan/plan.h"
-#include "engine/storage/store/store.h"
 
 typedef struct nq_execution nq_execution;
-typedef struct nq_catalog nq_catalog; /* data/catalog */
 
 typedef struct nq_exec_options {
-    nq_txn *txn;                /* the statement has begun in it; must outlive the execution */
-    nq_catalog *catalog;        /* for DDL and serials; NULL: those fail */
+    nq_data_txn *txn;           /* the statement has begun in it; must outlive the execution; may be
+                                   NULL for a plan that touches no table */
     const nq_value *parameters; /* parameter_count of the plan, already of the types the binder
                                    settled; copied */
     int64_t now_us;             /* the statement's time: microseconds since 1970, UTC */

@@ -7,12 +7,11 @@
 #ifndef NQ_QUERY_PLAN_PLAN_H
 #define NQ_QUERY_PLAN_PLAN_H
 
+#include "engine/data/catalog/catalog.h"
 #include "engine/data/value/batch.h"
 #include "engine/query/eval/expr.h"
 
-/* Owned by data/catalog; a plan borrows it for as long as it lives. */
-typedef struct nq_table nq_table;
-typedef struct nq_table_definition nq_table_definition;
+/* Tables are borrowed from the catalog snapshot the plan was made on, which its owner keeps. */
 
 typedef struct nq_plan_node nq_plan_node;
 
@@ -31,7 +30,7 @@ typedef struct nq_plan_exprs {
 /* ---- Sources ---- */
 
 /* SEQ_SCAN, KEY_LOOKUP, KEY_RANGE: rows of a table. Output column i is the table's column
- * table_columns[i]; `filter` (or NULL) sees the output row. */
+ * table_columns[i] or the row's identity (NQ_COLUMN_ROW_KEY, BYTES); each at most once. `filter` (or NULL) sees the output row. */
 typedef struct nq_plan_scan {
     const nq_table *table;
     const uint32_t *table_columns; /* ascending is fastest, any order is allowed */
@@ -41,7 +40,7 @@ typedef struct nq_plan_scan {
      * A null among them finds nothing. */
     nq_plan_exprs key;
     /* KEY_RANGE: a prefix of the key is constant (`key`), the next key column is bounded. */
-    const nq_expr *low, *high; /* or NULL: open */
+    const nq_expr *low, *high; /* or NULL: open; a null value finds nothing */
     bool low_is_inclusive, high_is_inclusive;
 } nq_plan_scan;
 
@@ -157,6 +156,12 @@ typedef enum nq_conflict_action {
     NQ_CONFLICT_UPDATE,
 } nq_conflict_action;
 
+/* A condition that a row being written must not make false; over the table's row. */
+typedef struct nq_plan_check {
+    nq_bytes name;
+    const nq_expr *condition;
+} nq_plan_check;
+
 /* INSERT: the input has one column for each of the table's columns, in table order, of their types;
  * defaults are already expressions in it. A generated column whose value the statement leaves open is
  * null there and listed in generated_columns. */
@@ -164,6 +169,8 @@ typedef struct nq_plan_insert {
     const nq_table *table;
     const uint32_t *generated_columns; /* serials to number where the input is null */
     uint32_t generated_column_count;
+    const nq_plan_check *checks;
+    uint32_t check_count;
     nq_conflict_action conflict;
     /* NQ_CONFLICT_UPDATE: over the existing row followed by the refused one (`excluded`). */
     const nq_plan_assignment *assignments;
@@ -172,11 +179,14 @@ typedef struct nq_plan_insert {
     nq_plan_exprs returning; /* over the table's row as stored; count 0: none */
 } nq_plan_insert;
 
-/* UPDATE and DELETE: the input is the table's whole row, every column in table order. */
+/* UPDATE and DELETE: the input is the table's whole row, every column in table order, and after them
+ * the row's identity (NQ_COLUMN_ROW_KEY). */
 typedef struct nq_plan_modify {
     const nq_table *table;
     const nq_plan_assignment *assignments; /* UPDATE: over the row as it was, values of its types */
     uint32_t assignment_count;
+    const nq_plan_check *checks; /* UPDATE */
+    uint32_t check_count;
     nq_plan_exprs returning; /* over the row as stored (UPDATE) or as it was (DELETE) */
 } nq_plan_modify;
 
