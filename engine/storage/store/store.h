@@ -3,14 +3,15 @@
  * Everything above storage/ goes through this file and nothing below it: the machinery behind may
  * be replaced without a caller noticing but by its speed.
  *
- * Threads: a store is shared by all; a transaction and its scans belong to one thread at a time, but
- * may move between threads between calls (a paused stream's snapshot holds no thread).
+ * Threads: a store is shared by all; a transaction and its scans belong to one thread at a time,
+ * but may move between threads between calls (a paused stream's snapshot holds no thread).
  *
  * Isolation: READ COMMITTED takes a new snapshot at nq_txn_statement_begin; REPEATABLE READ and
  * SERIALIZABLE keep the one of begin. Readers never block and are never blocked. A write takes the
- * key's lock until the transaction ends, waiting for at most lock_wait_ns; a deadlock chooses a victim
- * (NQ_DEADLOCK). After the wait a key changed since the snapshot fails with NQ_WRITE_CONFLICT: under
- * READ COMMITTED the caller rolls back to its statement's savepoint and runs the statement again. */
+ * key's lock until the transaction ends, waiting for at most lock_wait_ns; a deadlock chooses a
+ * victim (NQ_DEADLOCK). After the wait a key changed since the snapshot fails with
+ * NQ_WRITE_CONFLICT: under READ COMMITTED the caller rolls back to its statement's savepoint and
+ * runs the statement again. */
 #ifndef NQ_STORAGE_STORE_STORE_H
 #define NQ_STORAGE_STORE_STORE_H
 
@@ -42,7 +43,8 @@ enum {
 
 typedef enum nq_durability {
     NQ_DURABLE, /* commit returns when the log is on stable storage */
-    NQ_LAZY,    /* commit returns at once; a crash may lose the last lazy_sync_ms of commits, in order */
+    NQ_LAZY, /* commit returns at once; a crash may lose the last lazy_sync_ms of commits, in order
+              */
 } nq_durability;
 
 typedef enum nq_isolation {
@@ -53,15 +55,17 @@ typedef enum nq_isolation {
 
 /* Zero means the default in brackets. */
 typedef struct nq_store_options {
-    uint64_t cache_bytes;          /* pages held in memory, hard limit [64 MiB] */
-    uint64_t checkpoint_log_bytes; /* log written since the last checkpoint that starts one [16 MiB] */
-    uint64_t txn_bytes_max;        /* uncommitted writes of one transaction held in memory [64 MiB] */
-    uint32_t lazy_sync_ms;         /* [200] */
-    bool must_exist;               /* fail rather than create */
+    uint64_t cache_bytes; /* pages held in memory, hard limit [64 MiB] */
+    uint64_t
+        checkpoint_log_bytes; /* log written since the last checkpoint that starts one [16 MiB] */
+    uint64_t txn_bytes_max;   /* uncommitted writes of one transaction held in memory [64 MiB] */
+    uint32_t lazy_sync_ms;    /* [200] */
+    bool must_exist;          /* fail rather than create */
 } nq_store_options;
 
 /* Opens, recovering if the last run did not close. `directory` is created if missing. Fails with
- * NQ_DATABASE_LOCKED, NQ_FILE_FOREIGN, NQ_PAGE_CORRUPT, NQ_LOG_CORRUPT, NQ_IO_ERROR, NQ_DISK_FULL. */
+ * NQ_DATABASE_LOCKED, NQ_FILE_FOREIGN, NQ_PAGE_CORRUPT, NQ_LOG_CORRUPT, NQ_IO_ERROR, NQ_DISK_FULL.
+ */
 nq_status nq_store_open(nq_ctx *ctx, nq_vfs *vfs, const char *directory,
                         const nq_store_options *options, nq_store **out_store);
 
@@ -83,7 +87,8 @@ nq_lsn nq_txn_snapshot(const nq_txn *txn);
 /* Starts a statement: READ COMMITTED sees everything committed up to now; no scan may be open. */
 nq_status nq_txn_statement_begin(nq_ctx *ctx, nq_txn *txn);
 
-/* out_value->data is NULL when the key is absent. Borrowed until the next call on the transaction. */
+/* out_value->data is NULL when the key is absent. Borrowed until the next call on the transaction.
+ */
 nq_status nq_txn_find(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bytes key, nq_bytes *out_value);
 
 /* Inserts or replaces. Over-long keys and values fail with NQ_LIMIT_EXCEEDED. */
@@ -150,7 +155,8 @@ typedef struct nq_checkpoint_result {
 } nq_checkpoint_result;
 nq_status nq_store_checkpoint(nq_ctx *ctx, nq_store *store, nq_checkpoint_result *out_result);
 
-/* Why the store refuses writes, or NQ_OK. Set once after a failed log write or fsync; never cleared. */
+/* Why the store refuses writes, or NQ_OK. Set once after a failed log write or fsync; never
+ * cleared. */
 nq_status nq_store_health(const nq_store *store);
 
 typedef struct nq_tree_stats {
@@ -162,15 +168,17 @@ nq_status nq_txn_tree_stats(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_tree_s
 
 typedef struct nq_store_stats {
     uint64_t cache_hits, cache_misses, cache_bytes, cache_budget_bytes;
-    uint64_t pages_read, pages_written, log_bytes, log_syncs, commits, rollbacks, conflicts, deadlocks;
+    uint64_t pages_read, pages_written, log_bytes, log_syncs, commits, rollbacks, conflicts,
+        deadlocks;
     uint64_t checkpoints, data_file_bytes, free_pages, open_txns, open_snapshots;
     uint64_t recovered_commits;  /* replayed from the log when it was opened */
     uint64_t log_tail_bytes_cut; /* of an unfinished last write, at open */
 } nq_store_stats;
 void nq_store_get_stats(const nq_store *store, nq_store_stats *out_stats);
 
-/* Checks every invariant of every page reachable from the last commit: checksums, key order, fences,
- * counts, no page used twice or leaked. Fails with NQ_PAGE_CORRUPT naming the page and the rule. */
+/* Checks every invariant of every page reachable from the last commit: checksums, key order,
+ * fences, counts, no page used twice or leaked. Fails with NQ_PAGE_CORRUPT naming the page and the
+ * rule. */
 nq_status nq_store_verify(nq_ctx *ctx, nq_store *store);
 
 #endif

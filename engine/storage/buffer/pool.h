@@ -1,0 +1,63 @@
+/* Pool: one file as verified pages, cached in a fixed number of frames.
+ *
+ * A page is read once, checked (checksum, identity, generation, structure) and then shared:
+ * published pages never change, so readers need a pin and no latch. The only pages that change are
+ * those of the running commit, which nobody else can reach. A dirty page may be written at any
+ * time: nothing on disk points to it before the next superblock.
+ *
+ * A hit takes no lock: it follows the page table with atomic loads, raises the frame's pin count
+ * and looks again whose frame it is. Misses, eviction (CLOCK; a page read once goes first) and disk
+ * I/O hold no lock over another page. README.md states the invariants. */
+#ifndef NQ_STORAGE_BUFFER_POOL_H
+#define NQ_STORAGE_BUFFER_POOL_H
+
+#include "engine/ground/base/ctx.h"
+#include "engine/ground/os/vfs.h"
+#include "engine/storage/page/page.h"
+
+typedef struct nq_pool nq_pool;
+
+/* A page held in memory, until unpinned. `page` NULL: none. */
+typedef struct nq_pin {
+    nq_page *page;
+    uint32_t frame;
+} nq_pin;
+
+/* Every frame is allocated here; at least NQ_POOL_FRAMES_MIN whatever `cache_bytes` says. */
+enum { NQ_POOL_FRAMES_MIN = 64 };
+nq_status nq_pool_create(nq_ctx *ctx, nq_file *file, uint64_t cache_bytes, nq_pool **out_pool);
+
+/* Does not write anything. No page is pinned any more. */
+void nq_pool_destroy(nq_pool *pool);
+
+/* Pins the page, reading it if need be. Fails with NQ_PAGE_CORRUPT, NQ_IO_ERROR, or NQ_MEMORY_LIMIT
+ * when every frame is pinned. */
+nq_status nq_pool_pin(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_pin *out_pin);
+
+/* A new page, pinned, initialised and dirty; the caller alone may change it while it is of the
+ * running generation. */
+nq_status nq_pool_pin_new(nq_ctx *ctx, nq_pool *pool, nq_page_id id, uint64_t generation,
+                          nq_page_kind kind, nq_pin *out_pin);
+
+/* Clears *pin; a pin of nothing is allowed. */
+void nq_pool_unpin(nq_pool *pool, nq_pin *pin);
+
+/* The page is free: its frame is dropped, unwritten. Nobody pins it. */
+void nq_pool_forget(nq_pool *pool, nq_page_id id);
+
+/* Writes every dirty page of a generation <= `generation`, in file order. Does not sync. */
+nq_status nq_pool_write_dirty(nq_ctx *ctx, nq_pool *pool, uint64_t generation,
+                              uint64_t *out_pages_written);
+
+/* Checks the disk's copy of a page, unless a newer one waits in memory. `scratch` is a page of
+ * room. */
+nq_status nq_pool_check_disk(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_page *scratch);
+
+typedef struct nq_pool_stats {
+    uint64_t hits, misses;
+    uint64_t pages_read, pages_written;
+    uint64_t bytes_used, bytes_budget;
+} nq_pool_stats;
+void nq_pool_get_stats(const nq_pool *pool, nq_pool_stats *out_stats);
+
+#endif
