@@ -13,8 +13,8 @@
 typedef struct nq_arena_chunk nq_arena_chunk;
 
 typedef struct nq_arena {
-    nq_arena_chunk *chunk;  /* newest first */
-    uint8_t *free_start;    /* unused part of the newest chunk */
+    nq_arena_chunk *chunk; /* newest first */
+    uint8_t *free_start;   /* unused part of the newest chunk */
     uint8_t *free_end;
     size_t budget_bytes;    /* the most it may take from the heap */
     size_t taken_bytes;     /* what it has taken */

@@ -15,8 +15,7 @@ typedef struct nq_bytes {
 } nq_bytes;
 
 /* A C string literal as bytes, without its NUL. */
-#define NQ_BYTES_LITERAL(literal) \
-    ((nq_bytes){(const uint8_t *)("" literal), sizeof(literal) - 1})
+#define NQ_BYTES_LITERAL(literal) ((nq_bytes){(const uint8_t *)("" literal), sizeof(literal) - 1})
 
 /* For printf's "%.*s". */
 #define NQ_BYTES_FORMAT(bytes) (int)(bytes).size, (const char *)(bytes).data

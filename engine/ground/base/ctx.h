@@ -19,10 +19,10 @@ typedef _Atomic uint32_t nq_cancel_flag;
 
 typedef struct nq_ctx {
     nq_error error;
-    nq_arena *scratch;         /* statement lifetime; may be NULL below query/ */
-    int64_t deadline_ns;       /* on nq_clock_monotonic_ns()'s clock, or NQ_NO_DEADLINE */
+    nq_arena *scratch;            /* statement lifetime; may be NULL below query/ */
+    int64_t deadline_ns;          /* on nq_clock_monotonic_ns()'s clock, or NQ_NO_DEADLINE */
     const nq_cancel_flag *cancel; /* may be NULL: cannot be cancelled */
-    int64_t (*now_ns)(void);   /* the clock `deadline_ns` is on; NULL: no deadline is checked */
+    int64_t (*now_ns)(void);      /* the clock `deadline_ns` is on; NULL: no deadline is checked */
 } nq_ctx;
 
 /* No deadline, not cancellable, `scratch` may be NULL. */

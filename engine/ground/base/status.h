@@ -55,7 +55,8 @@ typedef struct nq_error {
     nq_position position;
     char message[NQ_ERROR_MESSAGE_BYTES];
     char hint[NQ_ERROR_HINT_BYTES];
-    char object[NQ_ERROR_OBJECT_BYTES]; /* the token, field, table or constraint at fault; may be "" */
+    char object[NQ_ERROR_OBJECT_BYTES]; /* the token, field, table or constraint at fault; may be ""
+                                         */
 } nq_error;
 
 const char *nq_status_name(nq_status code);
@@ -73,7 +74,8 @@ nq_status nq_fail_at(nq_error *error, nq_status code, const char *file, uint32_t
 #define nq_fail(ctx, code, ...) \
     nq_fail_at(&(ctx)->error, (code), __FILE__, (uint32_t)__LINE__, __VA_ARGS__)
 
-/* Adds to a failure just written: what to do about it, which object it concerns, where in the text. */
+/* Adds to a failure just written: what to do about it, which object it concerns, where in the text.
+ */
 void nq_error_set_hint(nq_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void nq_error_set_object(nq_error *error, const char *text, uint64_t text_bytes);
