@@ -1,17 +1,18 @@
-/* Assert: for bugs only, and always on. Data from disk, wire or user is checked and becomes a
- * status. */
+/* Assertions: for our own bugs, and always on. What comes from disk, wire or user is checked and
+ * becomes a status instead. */
 #ifndef NQ_GROUND_BASE_ASSERT_H
 #define NQ_GROUND_BASE_ASSERT_H
 
-/* Writes the claim and its place to stderr and aborts. */
-void nq_assert_failed(const char *claim, const char *file, int line)
-    __attribute__((noreturn, cold));
+#include <stdint.h>
 
-#define NQ_ASSERT(claim)                                  \
-    do {                                                  \
-        if (__builtin_expect(!(claim), 0)) {              \
-            nq_assert_failed(#claim, __FILE__, __LINE__); \
-        }                                                 \
-    } while (0)
+/* Prints the claim and where it stands to stderr, and aborts. */
+_Noreturn void nq_assert_failed(const char *claim, const char *file, uint32_t line);
+
+#define NQ_ASSERT(claim)                                                                    \
+    (__builtin_expect(!(claim), 0) ? nq_assert_failed(#claim, __FILE__, (uint32_t)__LINE__) \
+                                   : (void)0)
+
+/* A place the program cannot reach. */
+#define NQ_UNREACHABLE() nq_assert_failed("unreachable", __FILE__, (uint32_t)__LINE__)
 
 #endif

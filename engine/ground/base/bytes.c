@@ -1,4 +1,4 @@
-/* Bytes: what is too long for the header. */
+/* Bytes: the comparisons that are too long to be inline. */
 #include "engine/ground/base/bytes.h"
 
 static uint8_t fold(uint8_t byte) {
@@ -6,11 +6,11 @@ static uint8_t fold(uint8_t byte) {
 }
 
 bool nq_bytes_equal_fold(nq_bytes bytes, const char *word) {
-    size_t i = 0;
-    for (; i < bytes.size && word[i] != '\0'; i++) {
-        if (fold(bytes.data[i]) != fold((uint8_t)word[i])) {
+    for (size_t i = 0; i < bytes.size; i++) {
+        /* A NUL in `bytes` must not walk past the word's own. */
+        if (word[i] == '\0' || fold(bytes.data[i]) != fold((uint8_t)word[i])) {
             return false;
         }
     }
-    return i == bytes.size && word[i] == '\0';
+    return word[bytes.size] == '\0';
 }

@@ -1,51 +1,71 @@
-/* Heap: malloc behind a countdown. Off, the countdown costs one relaxed load. */
+/* Heap: libc's allocator behind a counter that tests may arm. Unarmed, it costs one relaxed load.
+ */
 #include "engine/ground/base/heap.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
-static _Atomic bool is_armed;
-static _Atomic bool fails_for_ever;
-static _Atomic int64_t successes_left;
-static _Atomic uint64_t allocation_count;
-
-void nq_heap_fail_after(int64_t successes, bool for_ever) {
-    atomic_store(&successes_left, successes);
-    atomic_store(&fails_for_ever, for_ever);
-    atomic_store(&is_armed, successes >= 0);
-}
-
-uint64_t nq_heap_allocation_count(void) {
-    return atomic_load_explicit(&allocation_count, memory_order_relaxed);
-}
+static atomic_bool is_armed;
+static atomic_bool fails_all_after;
+static _Atomic uint64_t fail_at;
+static _Atomic uint64_t tried;
 
 static bool must_fail(void) {
     if (!atomic_load_explicit(&is_armed, memory_order_relaxed)) {
         return false;
     }
-    atomic_fetch_add_explicit(&allocation_count, 1, memory_order_relaxed);
-    int64_t before = atomic_fetch_sub(&successes_left, 1);
-    return before == 0 || (before < 0 && atomic_load(&fails_for_ever));
+    uint64_t number = atomic_fetch_add(&tried, 1) + 1;
+    uint64_t nth = atomic_load(&fail_at);
+    return number == nth || (number > nth && atomic_load(&fails_all_after));
 }
 
 void *nq_heap_alloc(size_t bytes) {
-    return must_fail() ? NULL : malloc(bytes == 0 ? 1 : bytes);
+    return must_fail() ? NULL : malloc(bytes);
 }
 
 void *nq_heap_calloc(size_t count, size_t element_bytes) {
-    return must_fail() ? NULL
-                       : calloc(count == 0 ? 1 : count, element_bytes == 0 ? 1 : element_bytes);
-}
-
-void *nq_heap_realloc(void *memory, size_t bytes) {
-    return must_fail() ? NULL : realloc(memory, bytes == 0 ? 1 : bytes);
+    return must_fail() ? NULL : calloc(count, element_bytes);
 }
 
 void *nq_heap_alloc_aligned(size_t alignment, size_t bytes) {
-    size_t rounded = (bytes + alignment - 1) & ~(alignment - 1);
-    return must_fail() || rounded < bytes ? NULL : aligned_alloc(alignment, rounded);
+    if (must_fail() || bytes > SIZE_MAX - alignment) {
+        return NULL;
+    }
+    /* C17 wants a size that is a multiple of the alignment. */
+    return aligned_alloc(alignment, (bytes + alignment - 1) & ~(alignment - 1));
+}
+
+void *nq_heap_realloc(void *memory, size_t bytes) {
+    /* realloc to nothing would free, and make NULL mean two things. */
+    return must_fail() ? NULL : realloc(memory, bytes > 0 ? bytes : 1);
 }
 
 void nq_heap_free(void *memory) {
     free(memory);
+}
+
+char *nq_heap_copy_text(const char *text, size_t bytes) {
+    char *copy = bytes < SIZE_MAX ? nq_heap_alloc(bytes + 1) : NULL;
+    if (copy == NULL) {
+        return NULL;
+    }
+    if (bytes > 0) {
+        memcpy(copy, text, bytes);
+    }
+    copy[bytes] = '\0';
+    return copy;
+}
+
+void nq_heap_fail_at(uint64_t nth, bool and_all_after) {
+    atomic_store(&is_armed, false);
+    atomic_store(&tried, 0);
+    atomic_store(&fail_at, nth);
+    atomic_store(&fails_all_after, and_all_after);
+    atomic_store(&is_armed, true);
+}
+
+uint64_t nq_heap_fail_never(void) {
+    atomic_store(&is_armed, false);
+    return atomic_exchange(&tried, 0);
 }

@@ -1,4 +1,5 @@
-/* Heap: the one door to malloc, so that tests can make any allocation fail. Thread-safe. */
+/* Heap: the one way to memory that outlives a statement, so that every allocation can be made to
+ * fail in a test. Most code wants an arena instead (arena.h). Thread-safe. */
 #ifndef NQ_GROUND_BASE_HEAP_H
 #define NQ_GROUND_BASE_HEAP_H
 
@@ -6,20 +7,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* NULL when memory is exhausted (or told to be); size 0 gives a pointer that may be freed. */
-void *nq_heap_alloc(size_t bytes) __attribute__((malloc, alloc_size(1)));
+/* 16-byte aligned; NULL when there is none. Zero bytes give a pointer that may only be freed. */
+void *nq_heap_alloc(size_t bytes) __attribute__((malloc, alloc_size(1), warn_unused_result));
+
 /* Zeroed; an overflowing product is NULL. */
-void *nq_heap_calloc(size_t count, size_t element_bytes) __attribute__((malloc, alloc_size(1, 2)));
-/* On failure the old block is untouched and NULL is returned. */
-void *nq_heap_realloc(void *memory, size_t bytes) __attribute__((alloc_size(2)));
-/* `alignment` is a power of two; `bytes` is rounded up to it. Freed by nq_heap_free. */
-void *nq_heap_alloc_aligned(size_t alignment, size_t bytes);
+void *nq_heap_calloc(size_t count, size_t element_bytes)
+    __attribute__((malloc, alloc_size(1, 2), warn_unused_result));
+
+/* `alignment` is a power of two of at least 16. Freed like any other; not to be reallocated. */
+void *nq_heap_alloc_aligned(size_t alignment, size_t bytes)
+    __attribute__((malloc, alloc_size(2), warn_unused_result));
+
+/* NULL leaves `memory` as it was. */
+void *nq_heap_realloc(void *memory, size_t bytes)
+    __attribute__((alloc_size(2), warn_unused_result));
+
 void nq_heap_free(void *memory);
 
-/* For tests: after `successes` more allocations the next fails, and with `for_ever` every one after
- * it. A negative count turns the failure off. */
-void nq_heap_fail_after(int64_t successes, bool for_ever);
-/* Allocations asked for while a failure was armed. */
-uint64_t nq_heap_allocation_count(void);
+/* A copy with a NUL behind it. */
+char *nq_heap_copy_text(const char *text, size_t bytes) __attribute__((malloc, warn_unused_result));
+
+/* ---- For tests: the heap runs out on demand ---- */
+
+/* The `nth` allocation from now on (1 is the next) fails: it alone, or it and all that follow.
+ * Counts every thread's. */
+void nq_heap_fail_at(uint64_t nth, bool and_all_after);
+
+/* Ends that; returns how many allocations were tried since, so that a loop over `nth` knows when
+ * it has been through them all. */
+uint64_t nq_heap_fail_never(void);
 
 #endif

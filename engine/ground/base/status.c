@@ -1,4 +1,4 @@
-/* Status: the table's columns, and the one place where failures are written down. */
+/* Status: the table as arrays, and how a failure's words are put into their fixed room. */
 #include "engine/ground/base/status.h"
 
 #include <stdarg.h>
@@ -15,15 +15,16 @@ typedef struct status_row {
     bool is_retryable;
 } status_row;
 
-static const status_row rows[NQ_STATUS_COUNT] = {
+static const status_row ROWS[NQ_STATUS_COUNT] = {
 #define NQ_STATUS(name, grpc, sqlstate, retryable, meaning) \
-    [NQ_##name] = {#name, sqlstate, meaning, NQ_RPC_##grpc, retryable},
+    {#name, sqlstate, meaning, NQ_RPC_##grpc, retryable},
 #include "engine/ground/base/status_codes.def"
 #undef NQ_STATUS
 };
 
+/* A number from elsewhere is answered as a bug, never read past the table. */
 static const status_row *row_of(nq_status code) {
-    return &rows[(unsigned)code < NQ_STATUS_COUNT ? code : NQ_BUG];
+    return &ROWS[(uint32_t)code < NQ_STATUS_COUNT ? code : NQ_BUG];
 }
 
 const char *nq_status_name(nq_status code) {
@@ -46,40 +47,66 @@ bool nq_status_is_retryable(nq_status code) {
     return row_of(code)->is_retryable;
 }
 
-/* vsnprintf cuts anywhere; a character cut in half would make the whole message invalid UTF-8. */
-static void format_cut(char *target, size_t target_bytes, const char *format, va_list arguments) {
-    int wanted = vsnprintf(target, target_bytes, format, arguments);
-    if (wanted >= 0 && (size_t)wanted >= target_bytes) {
-        target[nq_utf8_cut(nq_bytes_of(target, target_bytes - 1), target_bytes - 1)] = '\0';
+/* `room` holds `wanted` bytes of text or as many as fit: drops a character the end cut in two, and
+ * makes the rest UTF-8 whatever was printed into it. */
+static void finish_text(char *room, size_t room_bytes, int wanted) {
+    if (wanted < 0) {
+        room[0] = '\0';
+        return;
     }
+    size_t size = (size_t)wanted;
+    if (size >= room_bytes) {
+        size = room_bytes - 1;
+        size_t lead = size;
+        for (size_t back = 1; back < NQ_UTF8_BYTES_MAX && back <= size; back++) {
+            if (((uint8_t)room[size - back] & 0xC0) == 0xC0) {
+                lead = size - back;
+                break;
+            }
+        }
+        if (lead < size && nq_utf8_size((const uint8_t *)room + lead, size - lead) == 0) {
+            size = lead;
+        }
+        room[size] = '\0';
+    }
+    nq_utf8_repair(room, size);
 }
 
 nq_status nq_fail_at(nq_error *error, nq_status code, const char *file, uint32_t line,
                      const char *format, ...) {
+    /* The arguments may point into the error itself: print before anything is cleared. */
+    char message[NQ_ERROR_MESSAGE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    int wanted = vsnprintf(message, sizeof(message), format, arguments);
+    va_end(arguments);
+    finish_text(message, sizeof(message), wanted);
+
     error->code = code;
     error->source_file = file;
     error->source_line = line;
-    error->position = (nq_position){0};
+    error->position = (nq_position){0, 0, 0};
     error->hint[0] = '\0';
     error->object[0] = '\0';
-    va_list arguments;
-    va_start(arguments, format);
-    format_cut(error->message, sizeof(error->message), format, arguments);
-    va_end(arguments);
+    memcpy(error->message, message, strlen(message) + 1);
     return code;
 }
 
 void nq_error_set_hint(nq_error *error, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    format_cut(error->hint, sizeof(error->hint), format, arguments);
+    int wanted = vsnprintf(error->hint, sizeof(error->hint), format, arguments);
     va_end(arguments);
+    finish_text(error->hint, sizeof(error->hint), wanted);
 }
 
 void nq_error_set_object(nq_error *error, const char *text, uint64_t text_bytes) {
-    size_t size = nq_utf8_cut(nq_bytes_of(text, (size_t)text_bytes), sizeof(error->object) - 1);
-    if (size > 0) {
-        memcpy(error->object, text, size);
+    size_t room_bytes = sizeof(error->object);
+    size_t kept = text_bytes < room_bytes ? (size_t)text_bytes : room_bytes - 1;
+    for (size_t i = 0; i < kept; i++) {
+        /* U+0000 would end the text early for a reader of C strings. */
+        error->object[i] = text[i] != '\0' ? text[i] : '?';
     }
-    error->object[size] = '\0';
+    error->object[kept] = '\0';
+    finish_text(error->object, room_bytes, (int)(text_bytes > kept ? room_bytes : kept));
 }

@@ -1,12 +1,17 @@
-/* UTF-8: eight ASCII bytes at a time, the rest character by character after Table 3-7 of the
- * Unicode standard. */
+/* UTF-8: eight ASCII bytes at a time; everything else by table 3-7's ranges for the second byte. */
 #include "engine/ground/base/utf8.h"
 
-static const uint64_t high_bits = 0x8080808080808080U;
-static const uint64_t low_bits = 0x0101010101010101U;
+static const uint64_t HIGH_BITS = 0x8080808080808080u;
+static const uint64_t LOW_BITS = 0x0101010101010101u;
+
+static uint64_t load_word(const uint8_t *data) {
+    uint64_t word;
+    memcpy(&word, data, sizeof(word));
+    return word;
+}
 
 static bool is_continuation(uint8_t byte) {
-    return (byte & 0xC0U) == 0x80U;
+    return (byte & 0xC0) == 0x80;
 }
 
 size_t nq_utf8_size(const uint8_t *data, size_t size) {
@@ -20,77 +25,138 @@ size_t nq_utf8_size(const uint8_t *data, size_t size) {
     if (lead < 0xC2 || lead > 0xF4) {
         return 0;
     }
-    size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    if (size < length) {
-        return 0;
+    if (lead < 0xE0) {
+        return size >= 2 && is_continuation(data[1]) ? 2 : 0;
     }
-    /* The second byte's range is narrower after four leads: overlongs, surrogates, beyond U+10FFFF.
-     */
+    /* The second byte's range excludes overlong forms, surrogates and what is too large. */
     uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
     uint8_t high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-    if (data[1] < low || data[1] > high) {
+    if (size < 3 || data[1] < low || data[1] > high || !is_continuation(data[2])) {
         return 0;
     }
-    for (size_t i = 2; i < length; i++) {
-        if (!is_continuation(data[i])) {
+    if (lead < 0xF0) {
+        return 3;
+    }
+    return size >= 4 && is_continuation(data[3]) ? 4 : 0;
+}
+
+size_t nq_utf8_decode(const uint8_t *data, size_t size, uint32_t *out_character) {
+    size_t bytes = nq_utf8_size(data, size);
+    uint32_t character = 0;
+    if (bytes > 0) {
+        static const uint8_t LEAD_BITS[5] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+        character = data[0] & LEAD_BITS[bytes];
+        for (size_t i = 1; i < bytes; i++) {
+            character = character << 6 | (data[i] & 0x3F);
+        }
+    }
+    *out_character = character;
+    return bytes;
+}
+
+size_t nq_utf8_encode(uint32_t character, uint8_t *out_data) {
+    if (character < 0x80) {
+        out_data[0] = (uint8_t)character;
+        return 1;
+    }
+    if (character < 0x800) {
+        out_data[0] = (uint8_t)(0xC0 | character >> 6);
+        out_data[1] = (uint8_t)(0x80 | (character & 0x3F));
+        return 2;
+    }
+    if (character < 0x10000) {
+        if (character >= 0xD800 && character <= 0xDFFF) {
             return 0;
         }
+        out_data[0] = (uint8_t)(0xE0 | character >> 12);
+        out_data[1] = (uint8_t)(0x80 | (character >> 6 & 0x3F));
+        out_data[2] = (uint8_t)(0x80 | (character & 0x3F));
+        return 3;
     }
-    return length;
+    if (character > 0x10FFFF) {
+        return 0;
+    }
+    out_data[0] = (uint8_t)(0xF0 | character >> 18);
+    out_data[1] = (uint8_t)(0x80 | (character >> 12 & 0x3F));
+    out_data[2] = (uint8_t)(0x80 | (character >> 6 & 0x3F));
+    out_data[3] = (uint8_t)(0x80 | (character & 0x3F));
+    return 4;
 }
 
-static bool is_valid(nq_bytes bytes, bool refuse_nul) {
-    const uint8_t *at = bytes.data;
-    size_t left = bytes.size;
-    while (left > 0) {
-        while (left >= 8) {
-            uint64_t word;
-            memcpy(&word, at, sizeof(word));
-            /* The second term has a high bit where a byte is zero (no byte has bit 7 set by then).
-             */
-            if ((word & high_bits) != 0 || (refuse_nul && ((word - low_bits) & high_bits) != 0)) {
-                break;
-            }
+size_t nq_utf8_valid_prefix(nq_bytes text) {
+    size_t at = 0;
+    while (at < text.size) {
+        while (text.size - at >= 8 && (load_word(text.data + at) & HIGH_BITS) == 0) {
             at += 8;
-            left -= 8;
         }
-        if (left == 0) {
-            return true;
+        if (at == text.size) {
+            break;
         }
-        size_t size = nq_utf8_size(at, left);
-        if (size == 0 || (refuse_nul && *at == 0)) {
-            return false;
+        size_t bytes = nq_utf8_size(text.data + at, text.size - at);
+        if (bytes == 0) {
+            break;
         }
-        at += size;
-        left -= size;
+        at += bytes;
     }
-    return true;
+    return at;
 }
 
-bool nq_utf8_is_valid(nq_bytes bytes) {
-    return is_valid(bytes, false);
+bool nq_utf8_is_valid(nq_bytes text) {
+    return nq_utf8_valid_prefix(text) == text.size;
 }
 
-bool nq_utf8_is_text(nq_bytes bytes) {
-    return is_valid(bytes, true);
+bool nq_utf8_is_text(nq_bytes text) {
+    return nq_utf8_is_valid(text) && (text.size == 0 || memchr(text.data, '\0', text.size) == NULL);
 }
 
-size_t nq_utf8_count(nq_bytes bytes) {
-    size_t count = 0;
-    for (size_t i = 0; i < bytes.size; i++) {
-        count += !is_continuation(bytes.data[i]);
+size_t nq_utf8_count(nq_bytes text) {
+    size_t continuations = 0;
+    size_t at = 0;
+    for (; text.size - at >= 8; at += 8) {
+        uint64_t word = load_word(text.data + at);
+        /* Bit 7 set and bit 6 clear, one bit per byte. */
+        uint64_t marks = (word >> 7) & ~(word >> 6) & LOW_BITS;
+        continuations += (size_t)__builtin_popcountll(marks);
     }
-    return count;
+    for (; at < text.size; at++) {
+        continuations += is_continuation(text.data[at]);
+    }
+    return text.size - continuations;
 }
 
-size_t nq_utf8_cut(nq_bytes bytes, size_t size_max) {
-    size_t size = bytes.size < size_max ? bytes.size : size_max;
-    /* Step back over a character whose end is beyond the cut. */
-    for (size_t start = size; start > 0 && size - start < 4;) {
-        start--;
-        if (!is_continuation(bytes.data[start])) {
-            return nq_utf8_size(bytes.data + start, size - start) == 0 ? start : size;
+size_t nq_utf8_offset(nq_bytes text, size_t index) {
+    for (size_t at = 0; at < text.size; at++) {
+        if (is_continuation(text.data[at])) {
+            continue;
         }
+        if (index == 0) {
+            return at;
+        }
+        index--;
     }
-    return size;
+    return text.size;
+}
+
+nq_bytes nq_utf8_truncate(nq_bytes text, size_t bytes_max) {
+    if (text.size <= bytes_max) {
+        return text;
+    }
+    size_t cut = bytes_max;
+    while (cut > 0 && is_continuation(text.data[cut])) {
+        cut--;
+    }
+    return nq_bytes_of(text.data, cut);
+}
+
+void nq_utf8_repair(char *text, size_t size) {
+    uint8_t *data = (uint8_t *)text;
+    size_t at = nq_utf8_valid_prefix(nq_bytes_of(data, size));
+    while (at < size) {
+        size_t bytes = nq_utf8_size(data + at, size - at);
+        if (bytes == 0) {
+            data[at] = '?';
+            bytes = 1;
+        }
+        at += bytes;
+    }
 }
