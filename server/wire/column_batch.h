@@ -22,14 +22,14 @@ size_t nq_column_batch_bytes_max(const nq_batch *batch);
 /* Appends `batch` as the ColumnBatch submessage `field`. One pass a column, a few ns a row. */
 void nq_column_batch_write(nq_writer *writer, uint32_t field, const nq_batch *batch);
 
-/* Collector: many batches of one result as one ColumnBatch, for answers that are one message. */
+/* Collector: many batches of one result as one ColumnBatch, for answers that are one message. Lives
+ * in the scratch arena it was created with. */
 typedef struct nq_column_collector nq_column_collector;
 
-/* `bytes_max` bounds what it holds. */
+/* `bytes_max` bounds the data it may hold: what does not fit one response need not be collected. */
 nq_status nq_column_collector_create(nq_ctx *ctx, const nq_column_info *columns,
                                      uint32_t column_count, size_t bytes_max,
                                      nq_column_collector **out_collector);
-void nq_column_collector_destroy(nq_column_collector *collector);
 
 /* Copies the batch. Fails with NQ_RESULT_TOO_LARGE or NQ_MEMORY_LIMIT. */
 nq_status nq_column_collector_append(nq_ctx *ctx, nq_column_collector *collector,

@@ -15,7 +15,8 @@ enum {
     WIRE_FIXED32 = 5,
     VARINT_BYTES_MAX = 10,
     ALLOCATION_OVERHEAD_BYTES = 16, /* the arena's rounding */
-    /* The unpacker lists a message's fields: the first few on its stack, then in slabs that double. */
+    /* The unpacker lists a message's fields: the first few on its stack, then in slabs that double.
+     */
     LISTED_FIELDS_FREE = 16,
     LISTED_FIELD_BYTES = 80,
     /* The singular messages seen are one bit each. */
@@ -28,9 +29,9 @@ typedef struct guard_frame {
     const ProtobufCMessageDescriptor *descriptor;
     const uint8_t *start;
     const uint8_t *end;
-    const uint8_t *field_start; /* the tag of the field being walked */
+    const uint8_t *field_start;            /* the tag of the field being walked */
     const ProtobufCFieldDescriptor *field; /* that field; NULL: unknown to us */
-    uint64_t seen; /* singular message fields met, by index */
+    uint64_t seen;                         /* singular message fields met, by index */
     size_t field_count;
 } guard_frame;
 
@@ -128,9 +129,9 @@ static nq_status refuse(guard_walk *walk, nq_status code, const char *what) {
     char path[PATH_BYTES];
     write_path(walk, path);
     const char *message_name = walk->frames[0].descriptor->short_name;
-    nq_status status = path[0] == '\0'
-                           ? nq_fail(walk->ctx, code, "%s: %s", message_name, what)
-                           : nq_fail(walk->ctx, code, "field %s of %s %s", path, message_name, what);
+    nq_status status =
+        path[0] == '\0' ? nq_fail(walk->ctx, code, "%s: %s", message_name, what)
+                        : nq_fail(walk->ctx, code, "field %s of %s %s", path, message_name, what);
     nq_error_set_object(&walk->ctx->error, path, strlen(path));
     return status;
 }

@@ -1,9 +1,9 @@
 /* Query wire: QueryService's messages as plain values.
  *
  * Decoding checks everything that can be checked without the engine — the guard's pass, limits,
- * enum values, durations — and refuses options this version does not honour rather than ignore them.
- * What a decoded request points to lives in ctx->scratch or in the request's own bytes: both outlive
- * the handler. Errors name the field at fault as their object. */
+ * enum values, durations — and refuses options this version does not honour rather than ignore
+ * them. What a decoded request points to lives in ctx->scratch or in the request's own bytes: both
+ * outlive the handler. Errors name the field at fault as their object. */
 #ifndef NQ_WIRE_QUERY_WIRE_H
 #define NQ_WIRE_QUERY_WIRE_H
 
@@ -11,9 +11,10 @@
 #include "server/wire/column_batch.h"
 
 enum {
-    NQ_WIRE_ID_BYTES_MAX = 64,      /* request_id, ingest_id, tag */
+    NQ_WIRE_ID_BYTES_MAX = 64, /* request_id, ingest_id, tag */
     NQ_WIRE_PARAMETERS_MAX = 65535,
     NQ_WIRE_STATEMENTS_MAX = 10000, /* of one ExecuteBatch */
+    NQ_CONSISTENCY_TOKEN_BYTES = 8, /* a log position */
 };
 
 /* How rows are asked for. */
@@ -132,8 +133,7 @@ typedef struct nq_list_tables_request {
     nq_bytes name_pattern;
 } nq_list_tables_request;
 
-nq_status nq_list_tables_request_decode(nq_ctx *ctx, nq_bytes message,
-                                        nq_list_tables_request *out);
+nq_status nq_list_tables_request_decode(nq_ctx *ctx, nq_bytes message, nq_list_tables_request *out);
 nq_status nq_get_table_request_decode(nq_ctx *ctx, nq_bytes message, nq_bytes *out_name);
 
 /* One message of an Ingest call. */

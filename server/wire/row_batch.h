@@ -1,8 +1,7 @@
 /* Row batch: rows as lists of Value, for people with grpcurl and for small results.
  *
- * Twenty times dearer than a column batch to write and to read; readable as JSON. Integers of every
- * width are int_value; REAL and DOUBLE double_value; TIMESTAMP timestamp_us; DATE, TIME and UUID
- * their canonical text as text_value. */
+ * Several times dearer than a column batch to write and to read; readable as JSON. The member of a
+ * Value follows from the column's type, as types.proto says. */
 #ifndef NQ_WIRE_ROW_BATCH_H
 #define NQ_WIRE_ROW_BATCH_H
 

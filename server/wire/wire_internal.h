@@ -30,4 +30,7 @@ nq_status nq__wire_duration(nq_ctx *ctx, const char *field,
                             const struct Google__Protobuf__Duration *duration, int64_t max_ns,
                             int64_t *out_ns);
 
+/* AIP-158: 0 means the server's choice, more than the most means the most. */
+uint32_t nq__wire_page_size(uint32_t asked);
+
 #endif

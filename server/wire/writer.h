@@ -1,8 +1,8 @@
 /* Writer: protobuf wire bytes, straight into a payload that grows as needed.
  *
  * Errors stick: after the first refusal (the message would pass its limit, or memory ran out) every
- * put is a no-op and finish reports it, so that encoders need no checks of their own. A submessage's
- * length is patched in when it closes. */
+ * put is a no-op and finish reports it, so that encoders need no checks of their own. A
+ * submessage's length is patched in when it closes. */
 #ifndef NQ_WIRE_WRITER_H
 #define NQ_WIRE_WRITER_H
 
@@ -24,7 +24,8 @@ void nq_writer_init(nq_writer *writer, size_t initial_bytes, size_t bytes_max);
 /* Lets go of everything; after a finish, of nothing. */
 void nq_writer_deinit(nq_writer *writer);
 
-/* Hands the message over, sealed, or fails with the writer's status. Empties the writer either way. */
+/* Hands the message over, sealed, or fails with the writer's status. Empties the writer either way.
+ */
 nq_status nq_writer_finish(nq_ctx *ctx, nq_writer *writer, nq_payload **out_payload);
 
 /* Bytes written so far. */
@@ -71,7 +72,8 @@ void nq_writer_put_bytes(nq_writer *writer, uint32_t field, nq_bytes value); /* 
 void nq_writer_put_cstr(nq_writer *writer, uint32_t field, const char *value);
 void nq_writer_put_element(nq_writer *writer, uint32_t field, nq_bytes value); /* even when empty */
 
-/* google.protobuf.Duration and Timestamp. A zero duration is an empty message, not an absent one. */
+/* google.protobuf.Duration and Timestamp. A zero duration is an empty message, not an absent one.
+ */
 void nq_writer_put_duration(nq_writer *writer, uint32_t field, int64_t duration_ns);
 void nq_writer_put_timestamp(nq_writer *writer, uint32_t field, int64_t time_us);
 
