@@ -5,19 +5,20 @@
 #include "engine/data/value/type.h"
 #include "engine/data/value/value.h"
 
-/* The most rows a batch holds: a multiple of 64, small enough that a batch's columns stay in cache. */
+/* The most rows a batch holds: a multiple of 64, small enough that a batch's columns stay in cache.
+ */
 enum { NQ_BATCH_ROWS_MAX = 1024 };
 
-/* One column of a batch. Element i is null when nulls != NULL and nulls[i] != 0; `values[i]` is then
- * unspecified but readable (0 or an empty nq_bytes). */
+/* One column of a batch. Element i is null when nulls != NULL and nulls[i] != 0; `values[i]` is
+ * then unspecified but readable (0 or an empty nq_bytes). */
 typedef struct nq_vector {
     nq_type type;
     const uint8_t *nulls; /* one byte a row, 0 or 1; NULL: no row is null */
     union {
-        const uint8_t *booleans;  /* NQ_FORM_BOOL */
-        const int64_t *integers;  /* NQ_FORM_INT64 */
-        const double *numbers;    /* NQ_FORM_FLOAT64 */
-        const nq_bytes *bytes;    /* NQ_FORM_BYTES */
+        const uint8_t *booleans; /* NQ_FORM_BOOL */
+        const int64_t *integers; /* NQ_FORM_INT64 */
+        const double *numbers;   /* NQ_FORM_FLOAT64 */
+        const nq_bytes *bytes;   /* NQ_FORM_BYTES */
         const void *values;
     };
 } nq_vector;

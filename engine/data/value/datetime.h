@@ -12,13 +12,13 @@
 #define NQ_USEC_PER_DAY    INT64_C(86400000000)
 
 /* The first and last day, in days since 1970-01-01: 4713-01-01 BC (-4712-01-01) and 9999-12-31. */
-#define NQ_DATE_MIN INT64_C(-2440550)
-#define NQ_DATE_MAX INT64_C(2932896)
+#define NQ_DATE_MIN      INT64_C(-2440550)
+#define NQ_DATE_MAX      INT64_C(2932896)
 #define NQ_TIMESTAMP_MIN (NQ_DATE_MIN * NQ_USEC_PER_DAY)
 #define NQ_TIMESTAMP_MAX ((NQ_DATE_MAX + 1) * NQ_USEC_PER_DAY - 1)
 
 typedef struct nq_civil {
-    int32_t year; /* astronomical: 0 is 1 BC */
+    int32_t year;       /* astronomical: 0 is 1 BC */
     int32_t month, day; /* from 1 */
 } nq_civil;
 
@@ -33,12 +33,13 @@ int64_t nq_timestamp_time(int64_t timestamp);
 
 typedef enum nq_datetime_result {
     NQ_DATETIME_OK,
-    NQ_DATETIME_MALFORMED,    /* does not spell one */
-    NQ_DATETIME_OUTSIDE,      /* spells one that does not exist or is out of range */
+    NQ_DATETIME_MALFORMED, /* does not spell one */
+    NQ_DATETIME_OUTSIDE,   /* spells one that does not exist or is out of range */
 } nq_datetime_result;
 
-/* "2024-02-29", "20240229"; "12:30[:15[.123456]]"; a date, then a blank or T, then a time; a trailing Z
- * or offset (+02, +02:00, +0200) converts to UTC. A timestamp without a time is midnight. */
+/* "2024-02-29", "20240229"; "12:30[:15[.123456]]"; a date, then a blank or T, then a time; a
+ * trailing Z or offset (+02, +02:00, +0200) converts to UTC. A timestamp without a time is
+ * midnight. */
 nq_datetime_result nq_date_parse(nq_bytes text, int64_t *out_days);
 nq_datetime_result nq_time_parse(nq_bytes text, int64_t *out_usec);
 nq_datetime_result nq_timestamp_parse(nq_bytes text, int64_t *out_timestamp);

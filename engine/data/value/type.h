@@ -15,14 +15,14 @@
 typedef enum nq_type_id {
     NQ_TYPE_UNKNOWN = 0, /* an untyped literal or NULL, before its place gives it a type */
     NQ_TYPE_BOOL = 1,
-    NQ_TYPE_INT16 = 2,   /* SMALLINT */
-    NQ_TYPE_INT32 = 3,   /* INTEGER */
-    NQ_TYPE_INT64 = 4,   /* BIGINT */
-    NQ_TYPE_FLOAT32 = 5, /* REAL: held as double, rounded to float when stored */
-    NQ_TYPE_FLOAT64 = 6, /* DOUBLE PRECISION */
-    NQ_TYPE_DECIMAL = 7, /* reserved: refused with NQ_FEATURE_UNSUPPORTED until it is exact */
-    NQ_TYPE_TEXT = 8,    /* TEXT, VARCHAR(n), CHAR(n): UTF-8 without U+0000 */
-    NQ_TYPE_BYTES = 9,   /* BYTEA, BLOB */
+    NQ_TYPE_INT16 = 2,      /* SMALLINT */
+    NQ_TYPE_INT32 = 3,      /* INTEGER */
+    NQ_TYPE_INT64 = 4,      /* BIGINT */
+    NQ_TYPE_FLOAT32 = 5,    /* REAL: held as double, rounded to float when stored */
+    NQ_TYPE_FLOAT64 = 6,    /* DOUBLE PRECISION */
+    NQ_TYPE_DECIMAL = 7,    /* reserved: refused with NQ_FEATURE_UNSUPPORTED until it is exact */
+    NQ_TYPE_TEXT = 8,       /* TEXT, VARCHAR(n), CHAR(n): UTF-8 without U+0000 */
+    NQ_TYPE_BYTES = 9,      /* BYTEA, BLOB */
     NQ_TYPE_TIMESTAMP = 10, /* microseconds since 1970-01-01T00:00:00, no zone */
     NQ_TYPE_DATE = 11,      /* days since 1970-01-01, proleptic Gregorian */
     NQ_TYPE_TIME = 12,      /* microseconds since midnight, 0 .. 86,400,000,000 */

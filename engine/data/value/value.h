@@ -6,27 +6,29 @@
 #include "engine/ground/base/ctx.h"
 
 typedef struct nq_value {
-    nq_type_id type; /* UNKNOWN with is_null: an untyped NULL; UNKNOWN with bytes: an untyped literal */
+    nq_type_id
+        type; /* UNKNOWN with is_null: an untyped NULL; UNKNOWN with bytes: an untyped literal */
     bool is_null;
     union {
-        bool boolean;     /* NQ_FORM_BOOL */
-        int64_t integer;  /* NQ_FORM_INT64 */
-        double number;    /* NQ_FORM_FLOAT64 */
-        nq_bytes bytes;   /* NQ_FORM_BYTES; borrowed from whoever made the value */
+        bool boolean;    /* NQ_FORM_BOOL */
+        int64_t integer; /* NQ_FORM_INT64 */
+        double number;   /* NQ_FORM_FLOAT64 */
+        nq_bytes bytes;  /* NQ_FORM_BYTES; borrowed from whoever made the value */
     };
 } nq_value;
 
 #define NQ_VALUE_NULL(type_id) ((nq_value){.type = (type_id), .is_null = true})
-#define NQ_VALUE_BOOL(x) ((nq_value){.type = NQ_TYPE_BOOL, .boolean = (x)})
-#define NQ_VALUE_INT64(x) ((nq_value){.type = NQ_TYPE_INT64, .integer = (x)})
-#define NQ_VALUE_FLOAT64(x) ((nq_value){.type = NQ_TYPE_FLOAT64, .number = (x)})
-#define NQ_VALUE_TEXT(x) ((nq_value){.type = NQ_TYPE_TEXT, .bytes = (x)})
+#define NQ_VALUE_BOOL(x)       ((nq_value){.type = NQ_TYPE_BOOL, .boolean = (x)})
+#define NQ_VALUE_INT64(x)      ((nq_value){.type = NQ_TYPE_INT64, .integer = (x)})
+#define NQ_VALUE_FLOAT64(x)    ((nq_value){.type = NQ_TYPE_FLOAT64, .number = (x)})
+#define NQ_VALUE_TEXT(x)       ((nq_value){.type = NQ_TYPE_TEXT, .bytes = (x)})
 
 /* Total order of two non-null values of one form, as ORDER BY and keys use it: false < true, NaN
  * above every number and equal to itself, -0 equal to 0, bytes unsigned lexicographic ("C"). */
 int nq_value_compare(nq_value left, nq_value right);
 
-/* Equal values (by nq_value_compare, nulls equal each other) hash alike; stable within a process only. */
+/* Equal values (by nq_value_compare, nulls equal each other) hash alike; stable within a process
+ * only. */
 uint64_t nq_value_hash(nq_value value);
 
 /* Converts as CAST does (PostgreSQL's rules: float to integer rounds half to even, text is parsed
