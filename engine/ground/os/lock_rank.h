@@ -1,0 +1,36 @@
+/* Lock rank: the one order in which locks are taken. A thread that holds a lock may only take one
+ * of a higher rank; debug builds assert it. Two locks of one rank are never held together. */
+#ifndef NQ_GROUND_OS_LOCK_RANK_H
+#define NQ_GROUND_OS_LOCK_RANK_H
+
+typedef enum nq_lock_rank {
+    NQ_LOCK_NONE = 0,
+    NQ_LOCK_RPC_SERVER,        /* a server's state: starting, draining, stopped */
+    NQ_LOCK_RPC_QUEUE,         /* one queue's lists of calls */
+    NQ_LOCK_RPC_CONNECTIONS,   /* the table of connections */
+    NQ_LOCK_RPC_HEALTH,        /* who watches which service's health */
+    NQ_LOCK_RPC_CALL,          /* one call's strand */
+    NQ_LOCK_SERVICE_REGISTRY,  /* transactions, prepared statements and queries by id */
+    NQ_LOCK_SERVICE_ENTRY,     /* one of them */
+    NQ_LOCK_STREAM_REGISTRY,   /* query streams by id */
+    NQ_LOCK_STREAM,            /* one query stream */
+    NQ_LOCK_PUBSUB_HUB,        /* channels and the subscriber trie */
+    NQ_LOCK_PUBSUB_CHANNEL,    /* one channel: sequence and history */
+    NQ_LOCK_PUBSUB_SUBSCRIBER, /* one subscriber's ring */
+    NQ_LOCK_DATABASE,          /* the engine's front door: plan cache, counters of handles */
+    NQ_LOCK_CATALOG,           /* the current catalog version */
+    NQ_LOCK_SEQUENCE,          /* the next row id or identity value of one table */
+    NQ_LOCK_STORE_CHECKPOINT,  /* one checkpoint at a time */
+    NQ_LOCK_STORE_COMMIT,      /* commits take turns applying their writes */
+    NQ_LOCK_STORE_ROWS,        /* the table of row locks */
+    NQ_LOCK_STORE_SNAPSHOTS,   /* published roots and who reads them */
+    NQ_LOCK_STORE_SPACE,       /* free pages */
+    NQ_LOCK_LOG,               /* the log's buffers and their leader */
+    NQ_LOCK_POOL,              /* the page table and eviction */
+    NQ_LOCK_WORKER_POOL,       /* the queue of tasks */
+    NQ_LOCK_SIMULATION,        /* the simulated disk */
+    NQ_LOCK_LOGGER,            /* one line at a time */
+    NQ_LOCK_RANK_COUNT,
+} nq_lock_rank;
+
+#endif

@@ -1,0 +1,23 @@
+/* Thread: started with every signal blocked, so that signals reach only the thread that waits for
+ * them. */
+#ifndef NQ_GROUND_OS_THREAD_H
+#define NQ_GROUND_OS_THREAD_H
+
+#include <pthread.h>
+
+#include "engine/ground/base/ctx.h"
+
+typedef struct nq_thread {
+    pthread_t handle;
+} nq_thread;
+
+/* `name` shows in top and gdb, at most 15 bytes. `out_thread` must be joined. Fails with
+ * NQ_MEMORY_LIMIT when the system has no thread to give. */
+nq_status nq_thread_start(nq_ctx *ctx, nq_thread *out_thread, const char *name,
+                          void (*run)(void *argument), void *argument);
+void nq_thread_join(nq_thread *thread);
+
+/* Lets others run for at least this long; may wake early on nothing. */
+void nq_thread_sleep_ns(int64_t duration_ns);
+
+#endif

@@ -1,0 +1,250 @@
+/* VFS on posix: pread, pwrite, fdatasync, flock. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/ground/base/heap.h"
+#include "engine/ground/os/vfs.h"
+
+/* The path follows the struct. */
+typedef struct posix_file {
+    nq_file file;
+    int descriptor;
+    char path[];
+} posix_file;
+
+static nq_status fail_errno(nq_ctx *ctx, int code, const char *what, const char *path) {
+    char words[128];
+    const char *text = strerror_r(code, words, sizeof(words));
+    bool is_full = code == ENOSPC || code == EDQUOT;
+    return nq_fail(ctx, is_full ? NQ_DISK_FULL : NQ_IO_ERROR, "%s %s: %s", what, path, text);
+}
+
+static void posix_close(nq_file *file) {
+    posix_file *self = (posix_file *)file;
+    (void)close(self->descriptor);
+    nq_heap_free(self);
+}
+
+static nq_status posix_read_at(nq_ctx *ctx, nq_file *file, uint64_t offset, void *target,
+                               size_t bytes, size_t *out_read) {
+    posix_file *self = (posix_file *)file;
+    *out_read = 0;
+    while (*out_read < bytes) {
+        ssize_t got = pread(self->descriptor, (uint8_t *)target + *out_read, bytes - *out_read,
+                            (off_t)(offset + *out_read));
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return fail_errno(ctx, errno, "cannot read", self->path);
+        }
+        if (got == 0) {
+            return NQ_OK;
+        }
+        *out_read += (size_t)got;
+    }
+    return NQ_OK;
+}
+
+static nq_status posix_write_at(nq_ctx *ctx, nq_file *file, uint64_t offset, const void *source,
+                                size_t bytes) {
+    posix_file *self = (posix_file *)file;
+    for (size_t done = 0; done < bytes;) {
+        ssize_t put = pwrite(self->descriptor, (const uint8_t *)source + done, bytes - done,
+                             (off_t)(offset + done));
+        if (put < 0 && errno == EINTR) {
+            continue;
+        }
+        if (put < 0) {
+            return fail_errno(ctx, errno, "cannot write", self->path);
+        }
+        done += (size_t)put;
+    }
+    return NQ_OK;
+}
+
+static nq_status posix_sync_data(nq_ctx *ctx, nq_file *file) {
+    posix_file *self = (posix_file *)file;
+    /* EINTR says nothing about what was written: it counts as a failure like any other. */
+    return fdatasync(self->descriptor) == 0 ? NQ_OK
+                                            : fail_errno(ctx, errno, "cannot sync", self->path);
+}
+
+static nq_status posix_size(nq_ctx *ctx, nq_file *file, uint64_t *out_bytes) {
+    posix_file *self = (posix_file *)file;
+    struct stat status;
+    *out_bytes = 0;
+    if (fstat(self->descriptor, &status) != 0) {
+        return fail_errno(ctx, errno, "cannot stat", self->path);
+    }
+    *out_bytes = (uint64_t)status.st_size;
+    return NQ_OK;
+}
+
+static nq_status posix_truncate(nq_ctx *ctx, nq_file *file, uint64_t bytes) {
+    posix_file *self = (posix_file *)file;
+    while (ftruncate(self->descriptor, (off_t)bytes) != 0) {
+        if (errno != EINTR) {
+            return fail_errno(ctx, errno, "cannot truncate", self->path);
+        }
+    }
+    return NQ_OK;
+}
+
+static nq_status posix_allocate(nq_ctx *ctx, nq_file *file, uint64_t offset, uint64_t bytes) {
+    posix_file *self = (posix_file *)file;
+    int code;
+    do {
+        code = posix_fallocate(self->descriptor, (off_t)offset, (off_t)bytes);
+    } while (code == EINTR);
+    return code == 0 ? NQ_OK : fail_errno(ctx, code, "cannot allocate space in", self->path);
+}
+
+static const nq_file_vtable file_vtable = {
+    .close = posix_close,
+    .read_at = posix_read_at,
+    .write_at = posix_write_at,
+    .sync_data = posix_sync_data,
+    .size = posix_size,
+    .truncate = posix_truncate,
+    .allocate = posix_allocate,
+};
+
+static nq_status wrap(nq_ctx *ctx, int descriptor, const char *path, nq_file **out_file) {
+    size_t path_bytes = strlen(path) + 1;
+    posix_file *self = nq_heap_alloc(sizeof(*self) + path_bytes);
+    if (self == NULL) {
+        (void)close(descriptor);
+        return nq_fail_no_memory(ctx, "an open file");
+    }
+    self->file.vtable = &file_vtable;
+    self->descriptor = descriptor;
+    memcpy(self->path, path, path_bytes);
+    *out_file = &self->file;
+    return NQ_OK;
+}
+
+static int open_retrying(const char *path, int mode) {
+    int descriptor;
+    do {
+        descriptor = open(path, mode | O_CLOEXEC, 0640);
+    } while (descriptor < 0 && errno == EINTR);
+    return descriptor;
+}
+
+static nq_status posix_open(nq_ctx *ctx, nq_vfs *vfs, const char *path, uint32_t flags,
+                            nq_file **out_file) {
+    (void)vfs;
+    *out_file = NULL;
+    int mode = (flags & NQ_OPEN_READ_ONLY) != 0 ? O_RDONLY : O_RDWR;
+    mode |= (flags & NQ_OPEN_CREATE) != 0 ? O_CREAT : 0;
+    mode |= (flags & NQ_OPEN_EXCLUSIVE) != 0 ? O_EXCL : 0;
+    mode |= (flags & NQ_OPEN_TRUNCATE) != 0 ? O_TRUNC : 0;
+    int descriptor = open_retrying(path, mode);
+    return descriptor < 0 ? fail_errno(ctx, errno, "cannot open", path)
+                          : wrap(ctx, descriptor, path, out_file);
+}
+
+static nq_status posix_exists(nq_ctx *ctx, nq_vfs *vfs, const char *path, bool *out_exists) {
+    (void)vfs;
+    struct stat status;
+    *out_exists = stat(path, &status) == 0;
+    if (!*out_exists && errno != ENOENT && errno != ENOTDIR) {
+        return fail_errno(ctx, errno, "cannot look for", path);
+    }
+    return NQ_OK;
+}
+
+static nq_status posix_rename(nq_ctx *ctx, nq_vfs *vfs, const char *from, const char *to) {
+    (void)vfs;
+    return rename(from, to) == 0 ? NQ_OK : fail_errno(ctx, errno, "cannot rename", from);
+}
+
+static nq_status posix_unlink(nq_ctx *ctx, nq_vfs *vfs, const char *path) {
+    (void)vfs;
+    return unlink(path) == 0 || errno == ENOENT ? NQ_OK
+                                                : fail_errno(ctx, errno, "cannot remove", path);
+}
+
+static nq_status posix_make_dir(nq_ctx *ctx, nq_vfs *vfs, const char *path) {
+    (void)vfs;
+    if (mkdir(path, 0750) == 0) {
+        return NQ_OK;
+    }
+    int code = errno;
+    struct stat status;
+    if (code == EEXIST && stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+        return NQ_OK;
+    }
+    return fail_errno(ctx, code, "cannot make the directory", path);
+}
+
+static nq_status posix_sync_dir(nq_ctx *ctx, nq_vfs *vfs, const char *path) {
+    (void)vfs;
+    int descriptor = open_retrying(path, O_RDONLY | O_DIRECTORY);
+    if (descriptor < 0) {
+        return fail_errno(ctx, errno, "cannot open the directory", path);
+    }
+    int code = fsync(descriptor) == 0 ? 0 : errno;
+    (void)close(descriptor);
+    return code == 0 ? NQ_OK : fail_errno(ctx, code, "cannot sync the directory", path);
+}
+
+static nq_status posix_list_dir(nq_ctx *ctx, nq_vfs *vfs, const char *path,
+                                void (*visit)(void *user, const char *name), void *user) {
+    (void)vfs;
+    DIR *directory = opendir(path);
+    if (directory == NULL) {
+        return fail_errno(ctx, errno, "cannot list", path);
+    }
+    errno = 0;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL; errno = 0) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            visit(user, entry->d_name);
+        }
+    }
+    int code = errno;
+    (void)closedir(directory);
+    return code == 0 ? NQ_OK : fail_errno(ctx, code, "cannot list", path);
+}
+
+static nq_status posix_lock_file(nq_ctx *ctx, nq_vfs *vfs, const char *path, nq_file **out_lock) {
+    (void)vfs;
+    *out_lock = NULL;
+    int descriptor = open_retrying(path, O_RDWR | O_CREAT);
+    if (descriptor < 0) {
+        return fail_errno(ctx, errno, "cannot open", path);
+    }
+    /* flock belongs to the open file, so that a second open in this process is refused too. */
+    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+        int code = errno;
+        (void)close(descriptor);
+        return code == EWOULDBLOCK
+                   ? nq_fail(ctx, NQ_DATABASE_LOCKED, "%s is held by another process", path)
+                   : fail_errno(ctx, code, "cannot lock", path);
+    }
+    return wrap(ctx, descriptor, path, out_lock);
+}
+
+static const nq_vfs_vtable vfs_vtable = {
+    .open = posix_open,
+    .exists = posix_exists,
+    .rename = posix_rename,
+    .unlink = posix_unlink,
+    .make_dir = posix_make_dir,
+    .sync_dir = posix_sync_dir,
+    .list_dir = posix_list_dir,
+    .lock_file = posix_lock_file,
+};
+
+nq_vfs *nq_vfs_posix(void) {
+    static nq_vfs posix = {&vfs_vtable};
+    return &posix;
+}
