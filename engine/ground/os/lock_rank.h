@@ -22,11 +22,16 @@ typedef enum nq_lock_rank {
     NQ_LOCK_SEQUENCE,          /* the next row id or identity value of one table */
     NQ_LOCK_STORE_CHECKPOINT,  /* one checkpoint at a time */
     NQ_LOCK_STORE_COMMIT,      /* commits take turns applying their writes */
-    NQ_LOCK_STORE_ROWS,        /* the table of row locks */
+    NQ_LOCK_STORE_WAITS,       /* which transaction waits for whom */
+    NQ_LOCK_STORE_ROWS,        /* the table of row locks; one stripe */
     NQ_LOCK_STORE_SNAPSHOTS,   /* published roots and who reads them */
     NQ_LOCK_STORE_SPACE,       /* free pages */
     NQ_LOCK_LOG,               /* the log's buffers and their leader */
-    NQ_LOCK_POOL,              /* the page table and eviction */
+    NQ_LOCK_LOG_SEGMENTS,      /* the log's segment files */
+    NQ_LOCK_POOL,              /* the page table; one stripe */
+    NQ_LOCK_POOL_LOAD,         /* the end of a page's reading */
+    NQ_LOCK_POOL_FREE,         /* frames without a page */
+    NQ_LOCK_STORE_KEEPER,      /* what the store's background threads were asked for */
     NQ_LOCK_WORKER_POOL,       /* the queue of tasks */
     NQ_LOCK_SIMULATION,        /* the simulated disk */
     NQ_LOCK_LOGGER,            /* one line at a time */
