@@ -265,13 +265,13 @@ typedef enum nq_ast_query_kind {
     NQ_AST_UNION,
     NQ_AST_INTERSECT,
     NQ_AST_EXCEPT,
+    NQ_AST_NESTED, /* (left): a query that has ORDER BY or LIMIT of its own, with more after it */
 } nq_ast_query_kind;
 
 struct nq_ast_query {
     nq_ast_query_kind kind;
     uint32_t offset;
     uint16_t height;
-    bool has_parens; /* as an operand of a set operation, or with clauses after it */
     union {
         struct { /* NQ_AST_SELECT */
             bool is_distinct;
@@ -282,7 +282,7 @@ struct nq_ast_query {
             bool is_grouped; /* GROUP BY or HAVING was written */
         };
         nq_ast_rows rows; /* NQ_AST_VALUES: all of one width */
-        struct {          /* set operations */
+        struct {          /* set operations; NQ_AST_NESTED uses `left` only */
             bool is_all;
             nq_ast_query *left, *right;
         };
@@ -391,6 +391,7 @@ typedef struct nq_ast_create_table {
     bool if_not_exists;
     nq_ast_columns columns;
     nq_ast_names primary_key; /* PRIMARY KEY (..) at table level; count 0: none */
+    nq_ast_name primary_key_name; /* CONSTRAINT name PRIMARY KEY, at either level */
     uint32_t primary_key_offset;
     nq_ast_checks checks; /* of columns and of the table */
 } nq_ast_create_table;
