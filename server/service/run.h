@@ -1,0 +1,49 @@
+/* Run: one statement of one call, from the request's statement and transaction selector to what the
+ * engine needs, and back.
+ *
+ *     nq_run_open → nq_cursor_open(run.transaction, run.prepared, …) → … → nq_run_close
+ *
+ * Shared by QueryService and StreamService. A run belongs to its call's strand. */
+#ifndef NQ_SERVER_SERVICE_RUN_H
+#define NQ_SERVER_SERVICE_RUN_H
+
+#include "server/service/service.h"
+#include "server/wire/query_wire.h"
+
+typedef struct nq_run {
+    nq_service *service;
+    nq_prepared *prepared;       /* held */
+    nq_open_transaction *open;   /* checked out; NULL: the statement's own transaction */
+    nq_transaction *transaction; /* of `open`, or NULL */
+    nq_bytes sql;                /* for errors and lists */
+    bool began_here;             /* a failure ends the transaction */
+    bool commit_after;           /* a success commits it */
+} nq_run;
+
+/* The context of a call's statement: the call's, with the deadline brought forward by the request's
+ * timeout and the server's. */
+void nq_run_init_ctx(nq_call *call, nq_service *service, int64_t timeout_ns, nq_ctx *out_ctx);
+
+/* Finds or prepares the statement, checks out or begins the transaction. A failed transaction
+ * accepts nothing but rollbacks (NQ_TRANSACTION_FAILED). On failure nothing is held, and the error
+ * shows its place in the text. */
+nq_status nq_run_open(nq_ctx *ctx, nq_service *service, const nq_wire_statement *statement,
+                      const nq_wire_selector *selector, nq_run *out_run);
+
+/* How a run ended. */
+typedef struct nq_run_end {
+    bool is_open;                                    /* a transaction remains open */
+    uint8_t transaction_id[NQ_TRANSACTION_ID_BYTES]; /* that one */
+    uint64_t commit_lsn;                             /* of the commit made here; 0: none */
+} nq_run_end;
+
+/* Lets go of everything. `outcome` is how the statement went: a failure (already in ctx) ends a
+ * transaction that began here and makes another one failed; a success commits when that was asked
+ * for, under `request_id`. Answers the outcome, or why the commit failed. */
+nq_status nq_run_close(nq_ctx *ctx, nq_run *run, nq_status outcome, nq_bytes request_id,
+                       nq_run_end *out_end);
+
+/* Fails the call with ctx's error, and tells the query's id in the trailer x-query-id. */
+void nq_run_fail(nq_call *call, nq_ctx *ctx, const nq_query_entry *entry);
+
+#endif
