@@ -37,6 +37,7 @@ struct nq_expr {
     uint32_t offset;   /* in the statement's text, for errors; UINT32_MAX: nowhere */
     uint32_t index;    /* PARAMETER, COLUMN */
     bool is_negated;   /* IS_NULL, IS_TRUE, IS_FALSE, IN_LIST */
+    bool is_assignment; /* CAST: by INSERT's and UPDATE's rules; the binder sets it on a new node */
     bool may_fail;     /* evaluating it can raise an error */
     bool is_volatile;  /* random() and its kin: must be evaluated for each row */
     bool is_constant;  /* no COLUMN and not volatile below: one value for the execution */

@@ -246,6 +246,7 @@ typedef struct nq_plan {
     const nq_plan_subquery *subqueries; /* in the order in which they may depend on one another */
     uint32_t subquery_count;
     uint32_t parameter_count; /* the statement's own */
+    const nq_column_info *parameters; /* their names (empty: positional) and types */
 } nq_plan;
 
 /* "Hash Join"; static storage. */
