@@ -1,8 +1,9 @@
-/* Catalog: what exists. Tables, their columns and keys, as immutable snapshots, one for each version.
+/* Catalog: what exists. Tables, their columns and keys, as immutable snapshots, one for each
+ * version.
  *
  * The truth lives in the store's catalog tree, under the same transactions as the rows; this room
- * keeps it decoded. A snapshot and its tables never change and are counted, so a plan may hold them for
- * as long as it likes. Definitions are looked up by folded name. */
+ * keeps it decoded. A snapshot and its tables never change and are counted, so a plan may hold them
+ * for as long as it likes. Definitions are looked up by folded name. */
 #ifndef NQ_DATA_CATALOG_CATALOG_H
 #define NQ_DATA_CATALOG_CATALOG_H
 

@@ -1,9 +1,9 @@
 /* Data transaction: a store transaction, the catalog as it sees it, and the tables it has claimed.
  *
- * Everything above storage runs in one of these. Rows: data/table/table.h. Writing to a table claims it
- * shared until the transaction ends; DROP and TRUNCATE claim it alone, and wait for the writers of
- * others. A claim that comes too late — the table was dropped or emptied since this statement's
- * snapshot — fails with NQ_WRITE_CONFLICT: bind and run the statement again. */
+ * Everything above storage runs in one of these. Rows: data/table/table.h. Writing to a table
+ * claims it shared until the transaction ends; DROP and TRUNCATE claim it alone, and wait for the
+ * writers of others. A claim that comes too late — the table was dropped or emptied since this
+ * statement's snapshot — fails with NQ_WRITE_CONFLICT: bind and run the statement again. */
 #ifndef NQ_DATA_CATALOG_DATA_TXN_H
 #define NQ_DATA_CATALOG_DATA_TXN_H
 
@@ -30,8 +30,8 @@ nq_catalog *nq_data_txn_catalog(const nq_data_txn *txn);
 bool nq_data_txn_is_read_only(const nq_data_txn *txn);
 bool nq_data_txn_has_written(const nq_data_txn *txn);
 
-/* The catalog as this transaction sees it now, its own DDL included. Borrowed until the next statement
- * begins, DDL, rollback_to, or the end. */
+/* The catalog as this transaction sees it now, its own DDL included. Borrowed until the next
+ * statement begins, DDL, rollback_to, or the end. */
 nq_status nq_data_txn_snapshot(nq_ctx *ctx, nq_data_txn *txn,
                                const nq_catalog_snapshot **out_snapshot);
 
@@ -49,12 +49,16 @@ nq_status nq_data_txn_drop_table(nq_ctx *ctx, nq_data_txn *txn, nq_bytes name);
 nq_status nq_data_txn_truncate_table(nq_ctx *ctx, nq_data_txn *txn, nq_bytes name,
                                      bool restart_identity);
 
-/* ---- Sequences ---- */
+/* ---- Numbers ---- */
 
-/* The next `count` numbers of a generated column: *out_first and those after it. Like PostgreSQL's, they
- * are not given back by a rollback, and a crash may skip some. Fails with NQ_NUMBER_OUT_OF_RANGE at the
- * end of the column's type. */
+/* The next `count` numbers of a generated column: *out_first and those after it. Like PostgreSQL's,
+ * they are not given back by a rollback, and a crash may skip some. Fails with
+ * NQ_NUMBER_OUT_OF_RANGE at the end of the column's type. */
 nq_status nq_data_txn_next_numbers(nq_ctx *ctx, nq_data_txn *txn, const nq_table *table,
                                    uint32_t column, uint32_t count, int64_t *out_first);
+
+/* The next `count` hidden row ids of a table without a primary key. They grow with every call. */
+nq_status nq_data_txn_next_row_ids(nq_ctx *ctx, nq_data_txn *txn, const nq_table *table,
+                                   uint32_t count, uint64_t *out_first);
 
 #endif
