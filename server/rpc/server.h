@@ -5,35 +5,10 @@
 #ifndef NQ_SERVER_RPC_SERVER_H
 #define NQ_SERVER_RPC_SERVER_H
 
-#include "server/rpc/call.h"
+#include "server/rpc/interceptor.h"
 
 typedef struct nq_server nq_server;
 typedef struct nq_worker_pool nq_worker_pool;
-
-/* What one call was, once it is over. `text` is the status text; valid during the callback. */
-typedef struct nq_call_report {
-    nq_rpc_code code;
-    const char *text;
-    int64_t opened_ns; /* nq_clock_monotonic_ns() when the call was matched to its method */
-    int64_t done_ns;
-    uint64_t messages_received;
-    uint64_t messages_sent;
-    uint64_t bytes_received; /* message bytes, without framing */
-    uint64_t bytes_sent;
-} nq_call_report;
-
-/* One link of the chain every call passes, in order, on a queue thread: it must not block.
- * on_start refuses by failing `ctx`: the client gets that failure and the handler never runs.
- * on_finish runs, in reverse order, after on_done, for every interceptor whose on_start agreed. */
-typedef struct nq_interceptor {
-    const char *name;
-    void *self;
-    nq_status (*on_start)(void *self, nq_ctx *ctx, nq_call *call);              /* may be NULL */
-    void (*on_finish)(void *self, nq_call *call, const nq_call_report *report); /* may be NULL */
-} nq_interceptor;
-
-/* Serializes google.rpc.Status for a failure, into `arena`; empty when it cannot. */
-typedef nq_bytes (*nq_error_encoder)(void *self, nq_arena *arena, const nq_error *error);
 
 /* Zero means the default in brackets. */
 typedef struct nq_server_options {
