@@ -26,8 +26,9 @@ typedef enum nq_lock_rank {
     NQ_LOCK_STORE_ROWS,        /* the table of row locks; one stripe */
     NQ_LOCK_STORE_SNAPSHOTS,   /* published roots and who reads them */
     NQ_LOCK_STORE_SPACE,       /* free pages */
+    NQ_LOCK_LOG_MAKER,         /* the turn of making or renaming a log segment; held during I/O */
     NQ_LOCK_LOG,               /* the log's buffers and their leader */
-    NQ_LOCK_LOG_SEGMENTS,      /* the log's segment files */
+    NQ_LOCK_LOG_SEGMENTS,      /* the log's list of segment files */
     NQ_LOCK_POOL,              /* the page table; one stripe */
     NQ_LOCK_POOL_LOAD,         /* the end of a page's reading */
     NQ_LOCK_POOL_FREE,         /* frames without a page */

@@ -4,8 +4,7 @@
  * holds one pin at most, and none when parked. */
 #include "engine/storage/btree/btree.h"
 
-#include <assert.h>
-
+#include "engine/ground/base/assert.h"
 void nq_btree_cursor_init(nq_btree_cursor *cursor, nq_pool *pool, const nq_tree *tree) {
     cursor->pool = pool;
     cursor->tree = *tree;
@@ -170,7 +169,7 @@ nq_status nq_btree_cursor_previous(nq_ctx *ctx, nq_btree_cursor *cursor) {
 }
 
 nq_bytes nq_btree_cursor_key(nq_btree_cursor *cursor) {
-    assert(cursor->is_at_entry && cursor->leaf.page != NULL);
+    NQ_ASSERT(cursor->is_at_entry && cursor->leaf.page != NULL);
     nq_bytes suffix = nq_node_suffix(cursor->leaf.page, cursor->slot);
     if (suffix.size != 0) {
         memcpy(cursor->key_buffer + cursor->prefix_bytes, suffix.data, suffix.size);
@@ -179,7 +178,7 @@ nq_bytes nq_btree_cursor_key(nq_btree_cursor *cursor) {
 }
 
 nq_bytes nq_btree_cursor_payload(const nq_btree_cursor *cursor, bool *out_is_overflow) {
-    assert(cursor->is_at_entry && cursor->leaf.page != NULL);
+    NQ_ASSERT(cursor->is_at_entry && cursor->leaf.page != NULL);
     return nq_node_payload(cursor->leaf.page, cursor->slot, out_is_overflow);
 }
 

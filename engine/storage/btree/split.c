@@ -5,8 +5,7 @@
  * loads in key order leave full pages. */
 #include "engine/storage/btree/btree_internal.h"
 
-#include <assert.h>
-
+#include "engine/ground/base/assert.h"
 /* A new root over the old one, which becomes its only child. */
 static nq_status grow(nq_ctx *ctx, nq_btree_writer *writer) {
     uint32_t level = writer->tree->level + 1;
@@ -46,7 +45,7 @@ static nq_status split_leaf(nq_ctx *ctx, nq_btree_writer *writer, uint16_t slot,
     nq_page *target = is_left ? left : right;
     bool fits =
         nq_node_insert(target, (uint16_t)(is_left ? slot : slot - at), key, payload, is_overflow);
-    assert(fits);
+    NQ_ASSERT(fits);
     (void)fits;
     uint8_t low[NQ_NODE_KEY_BYTES_MAX];
     uint8_t high[NQ_NODE_KEY_BYTES_MAX];
@@ -91,7 +90,7 @@ static nq_status split_inner_for(nq_ctx *ctx, nq_btree_writer *writer, uint32_t 
         separator_bytes = split_inner(left, at, right, separator);
         bool fits = is_left ? nq_node_insert(left, slot, key, payload, false)
                             : nq_node_insert(right, (uint16_t)(slot - at - 1), key, payload, false);
-        assert(fits);
+        NQ_ASSERT(fits);
         (void)fits;
     }
     nq_page_ref ref = nq_page_ref_of(right);

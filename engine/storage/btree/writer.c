@@ -6,8 +6,7 @@
  * descent. */
 #include "engine/storage/btree/btree_internal.h"
 
-#include <assert.h>
-
+#include "engine/ground/base/assert.h"
 void nq_btree_writer_init(nq_btree_writer *writer, nq_pool *pool, const nq_page_source *source,
                           uint64_t generation, nq_tree *tree) {
     writer->pool = pool;
@@ -59,14 +58,15 @@ static void set_parent_ref(nq_btree_writer *writer, uint32_t level, nq_page_ref 
 nq_status nq__btree_own(nq_ctx *ctx, nq_btree_writer *writer, uint32_t level) {
     nq_pin *pin = &writer->pins[level];
     if (pin->page->generation == writer->generation) {
+        nq_pool_mark_dirty(writer->pool, *pin);
         return NQ_OK;
     }
     nq_pin copy;
     NQ_TRY(nq__btree_page_new(ctx, writer, (nq_page_kind)pin->page->kind, &copy));
-    uint32_t id = copy.page->id;
-    memcpy(copy.page, pin->page, NQ_PAGE_BYTES);
-    copy.page->id = id;
-    copy.page->generation = writer->generation;
+    /* Not the checksum, which a checkpoint may be writing, nor what makes it another page. */
+    size_t own_bytes = offsetof(nq_page, magic);
+    memcpy((uint8_t *)copy.page + own_bytes, (const uint8_t *)pin->page + own_bytes,
+           NQ_PAGE_BYTES - own_bytes);
     nq_pin old = *pin;
     *pin = copy;
     set_parent_ref(writer, level, nq_page_ref_of(copy.page));
@@ -157,7 +157,7 @@ static nq_status drop_value(nq_ctx *ctx, nq_btree_writer *writer, uint16_t slot)
 }
 
 nq_status nq_btree_put(nq_ctx *ctx, nq_btree_writer *writer, nq_bytes key, nq_bytes value) {
-    assert(key.size <= NQ_NODE_KEY_BYTES_MAX && value.size <= NQ_BTREE_VALUE_BYTES_MAX);
+    NQ_ASSERT(key.size <= NQ_NODE_KEY_BYTES_MAX && value.size <= NQ_BTREE_VALUE_BYTES_MAX);
     NQ_TRY(place(ctx, writer, key));
     bool is_equal;
     uint16_t slot = find_slot(writer->pins[0].page, key, &is_equal);

@@ -39,6 +39,9 @@ nq_status nq_pool_pin(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_pin *out_p
 nq_status nq_pool_pin_new(nq_ctx *ctx, nq_pool *pool, nq_page_id id, uint64_t generation,
                           nq_page_kind kind, nq_pin *out_pin);
 
+/* Before changing a page of the running generation: whatever was written of it is out of date. */
+void nq_pool_mark_dirty(nq_pool *pool, nq_pin pin);
+
 /* Clears *pin; a pin of nothing is allowed. */
 void nq_pool_unpin(nq_pool *pool, nq_pin *pin);
 

@@ -6,8 +6,7 @@
  * always belongs at one of the ends; splitting there keeps the others as they are. */
 #include "engine/storage/page/node.h"
 
-#include <assert.h>
-
+#include "engine/ground/base/assert.h"
 static uint32_t head_of(nq_bytes suffix) {
     if (suffix.size >= 4) {
         uint32_t head;
@@ -148,7 +147,7 @@ static void place(nq_page *page, uint16_t slot, nq_bytes first, nq_bytes rest, n
                   bool is_overflow) {
     size_t key_bytes = first.size + rest.size;
     size_t bytes = NQ_NODE_CELL_HEADER_BYTES + key_bytes + payload.size;
-    assert(slots_end(page) + NQ_NODE_SLOT_BYTES + bytes <= page->heap_start);
+    NQ_ASSERT(slots_end(page) + NQ_NODE_SLOT_BYTES + bytes <= page->heap_start);
     page->heap_start = (uint16_t)(page->heap_start - bytes);
     uint8_t *cell = (uint8_t *)page + page->heap_start;
     uint16_t head = (uint16_t)(payload.size | (is_overflow ? 0x8000u : 0));
@@ -271,7 +270,7 @@ bool nq_node_set_payload(nq_page *page, uint16_t slot, nq_bytes payload, bool is
     size_t key_bytes = nq_node_copy_key(page, slot, key);
     nq_node_remove(page, slot);
     bool fits = nq_node_insert(page, slot, nq_bytes_of(key, key_bytes), payload, is_overflow);
-    assert(fits);
+    NQ_ASSERT(fits);
     return fits;
 }
 
@@ -286,7 +285,7 @@ void nq_node_set_child(nq_page *page, uint16_t position, nq_page_ref child) {
 }
 
 void nq_node_remove(nq_page *page, uint16_t slot) {
-    assert(slot < page->slot_count);
+    NQ_ASSERT(slot < page->slot_count);
     page->dead_bytes = (uint16_t)(page->dead_bytes + cell_bytes(page, slot));
     nq_node_slot *slots = slots_of(page);
     page->slot_count--;
@@ -321,7 +320,7 @@ uint16_t nq_node_split_point(const nq_page *page, uint16_t slot, nq_bytes key, s
     nq_bytes suffix;
     *out_is_left = slot == 0;
     if (slot == page->slot_count || compare_to_prefix(page, key, &suffix) != 0) {
-        assert(slot == 0 || slot == page->slot_count);
+        NQ_ASSERT(slot == 0 || slot == page->slot_count);
         return slot;
     }
     uint32_t entry =
@@ -345,7 +344,7 @@ uint16_t nq_node_split_point(const nq_page *page, uint16_t slot, nq_bytes key, s
         left += bytes;
     }
     /* The last entry always ends beyond the middle. */
-    assert(false);
+    NQ_ASSERT(false);
     return page->slot_count;
 }
 

@@ -4,6 +4,8 @@
 
 #include "engine/ground/simd/crc32c.h"
 
+#include <assert.h>
+
 /* As on disk, little-endian. */
 typedef struct superblock_bytes {
     uint8_t magic[8];
@@ -19,7 +21,10 @@ typedef struct superblock_bytes {
     uint32_t page_count;
     uint32_t next_tree;
     uint32_t log_segment_bytes;
-    uint8_t zero[40];
+    uint32_t directory_level;
+    uint64_t directory_entry_count;
+    uint64_t directory_page_count;
+    uint8_t zero[20];
     uint32_t crc; /* CRC32C of everything before it */
 } superblock_bytes;
 
@@ -39,6 +44,9 @@ void nq_superblock_encode(const nq_superblock *superblock, nq_page *out_page) {
         .log_salt = superblock->log_salt,
         .freelist_count = superblock->freelist_count,
         .directory = superblock->directory,
+        .directory_entry_count = superblock->directory_entry_count,
+        .directory_page_count = superblock->directory_page_count,
+        .directory_level = superblock->directory_level,
         .freelist = superblock->freelist,
         .page_count = superblock->page_count,
         .next_tree = superblock->next_tree,
@@ -78,6 +86,9 @@ nq_superblock_verdict nq_superblock_decode(const uint8_t *bytes, nq_superblock *
         .log_salt = s.log_salt,
         .freelist_count = s.freelist_count,
         .directory = s.directory,
+        .directory_entry_count = s.directory_entry_count,
+        .directory_page_count = s.directory_page_count,
+        .directory_level = s.directory_level,
         .freelist = s.freelist,
         .page_count = s.page_count,
         .next_tree = s.next_tree,

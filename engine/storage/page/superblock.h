@@ -21,9 +21,12 @@ typedef struct nq_superblock {
     uint64_t log_salt;       /* of this store: another store's log never verifies */
     uint64_t freelist_count; /* free pages, as the freelist says */
     nq_page_ref directory;   /* root of the tree of trees; none when there is no tree */
-    nq_page_ref freelist;    /* first page of the freelist; none when no page is free */
-    uint32_t page_count;     /* of the data file, superblocks included */
-    uint32_t next_tree;      /* tree ids below were given out */
+    uint64_t directory_entry_count;
+    uint64_t directory_page_count;
+    uint32_t directory_level; /* of its root */
+    nq_page_ref freelist;     /* first page of the freelist; none when no page is free */
+    uint32_t page_count;      /* of the data file, superblocks included */
+    uint32_t next_tree;       /* tree ids below were given out */
     uint32_t log_segment_bytes;
 } nq_superblock;
 

@@ -44,20 +44,21 @@ nq_status nq_log_start(nq_ctx *ctx, nq_log *log, uint64_t *out_cut_bytes);
 /* Writes out and syncs what was appended, unless the log has failed, and lets go. */
 void nq_log_close(nq_log *log);
 
-/* Sees to it that `bytes` more can be appended without asking the file system for space, so that a
- * full disk is met (NQ_DISK_FULL) before a transaction is half in the log. */
-nq_status nq_log_reserve(nq_ctx *ctx, nq_log *log, uint64_t bytes);
+/* Sees to it that records of `bytes` together, each of at most `record_bytes_max`, can be appended
+ * without asking for memory or disk space, so that a lack of either (NQ_MEMORY_LIMIT, NQ_DISK_FULL)
+ * is met before a transaction is half in the log. Good for the next appends of the same turn. */
+nq_status nq_log_reserve(nq_ctx *ctx, nq_log *log, uint64_t bytes, size_t record_bytes_max);
 
-/* Appends one record and returns the position behind it. Appenders take turns outside. May write
- * out a full buffer. */
+/* Appends one reserved record and returns the position behind it. Appenders take turns outside. May
+ * write out a full buffer. A failure means that the log has failed. */
 nq_status nq_log_append(nq_ctx *ctx, nq_log *log, const nq_log_record *record, nq_lsn *out_end);
 
 /* Returns when everything before `lsn` is durable. */
 nq_status nq_log_sync(nq_ctx *ctx, nq_log *log, nq_lsn lsn);
 
 /* Everything before is durable / was appended. */
-nq_lsn nq_log_durable_end(const nq_log *log);
-nq_lsn nq_log_end(const nq_log *log);
+nq_lsn nq_log_durable_end(nq_log *log);
+nq_lsn nq_log_end(nq_log *log);
 
 /* The log is not needed before `lsn`: segments wholly before it are given new numbers and used
  * again, but for more than `spare_bytes` of them, which are removed. */
@@ -70,8 +71,7 @@ typedef struct nq_log_stats {
     uint64_t bytes_written;  /* whole blocks */
     uint64_t bytes_appended; /* of records */
     uint64_t syncs;
-    uint64_t segment_count;
 } nq_log_stats;
-void nq_log_get_stats(const nq_log *log, nq_log_stats *out_stats);
+void nq_log_get_stats(nq_log *log, nq_log_stats *out_stats);
 
 #endif

@@ -1,9 +1,10 @@
 /* Record: encoding and decoding of records and group headers. Decoding trusts nothing. */
 #include "engine/storage/wal/record.h"
 
-#include <assert.h>
-
+#include "engine/ground/base/assert.h"
 #include "engine/ground/simd/crc32c.h"
+
+#include <assert.h>
 
 enum { LOG_MAGIC = 0x474c514e, LOG_VERSION = 1 };
 
@@ -58,7 +59,7 @@ size_t nq_record_bytes(const nq_log_record *record) {
 
 void nq_record_encode(const nq_log_record *record, nq_lsn lsn, uint64_t salt, uint8_t *out_bytes) {
     size_t size = nq_record_bytes(record);
-    assert(size <= NQ_LOG_RECORD_BYTES_MAX && record->key.size <= UINT16_MAX);
+    NQ_ASSERT(size <= NQ_LOG_RECORD_BYTES_MAX && record->key.size <= UINT16_MAX);
     record_bytes header = {
         .bytes = (uint32_t)size,
         .kind = (uint8_t)record->kind,

@@ -1,0 +1,298 @@
+/* Evict: frames for pages to come — CLOCK over the frames, and writing out dirty pages.
+ *
+ * A page just read is not marked as referenced, so pages that a scan touches once are the first to
+ * go. Dirty pages may be written at any time: no superblock leads to them yet. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "engine/ground/base/heap.h"
+#include "engine/storage/buffer/pool_internal.h"
+
+enum { BATCH_PAGES = 16 };
+
+void nq__pool_give_frame(nq_pool *pool, nq_frame *frame) {
+    atomic_fetch_sub(&frame->state, (uint32_t)NQ__FRAME_EXCLUSIVE);
+    nq_mutex_lock(&pool->free_mutex);
+    if (pool->free_count < pool->frame_count) {
+        pool->free_frames[pool->free_count++] = (uint32_t)(frame - pool->frames);
+    }
+    nq_mutex_unlock(&pool->free_mutex);
+}
+
+static bool claim(nq_frame *frame) {
+    uint32_t idle = 0;
+    return atomic_compare_exchange_strong(&frame->state, &idle, NQ__FRAME_EXCLUSIVE);
+}
+
+static nq_frame *take_free(nq_pool *pool) {
+    nq_frame *taken = NULL;
+    nq_mutex_lock(&pool->free_mutex);
+    while (taken == NULL && pool->free_count != 0) {
+        nq_frame *frame = &pool->frames[pool->free_frames[--pool->free_count]];
+        if (atomic_load(&frame->page) == 0 && claim(frame)) {
+            taken = frame;
+            if (atomic_load(&frame->page) != 0) {
+                /* The clock was faster, and it has been used since. */
+                atomic_fetch_sub(&frame->state, (uint32_t)NQ__FRAME_EXCLUSIVE);
+                taken = NULL;
+            }
+        }
+    }
+    nq_mutex_unlock(&pool->free_mutex);
+    return taken;
+}
+
+static nq_frame *take_unused(nq_pool *pool) {
+    uint32_t used = atomic_load(&pool->used_count);
+    while (used < pool->frame_count) {
+        if (atomic_compare_exchange_weak(&pool->used_count, &used, used + 1)) {
+            nq_frame *frame = &pool->frames[used];
+            uint32_t round = 0;
+            while (!claim(frame)) {
+                nq__pool_pause(&round);
+            }
+            return frame;
+        }
+    }
+    return NULL;
+}
+
+/* ---- Writing ---- */
+
+/* Begins to write a page that the caller has pinned; false: another thread is writing it, or it is
+ * clean. */
+static bool begin_write(nq_frame *frame) {
+    uint32_t state = atomic_load(&frame->state);
+    for (;;) {
+        if ((state & NQ__FRAME_WRITING) != 0 || !atomic_load(&frame->is_dirty)) {
+            return false;
+        }
+        if (atomic_compare_exchange_weak(&frame->state, &state, state | NQ__FRAME_WRITING)) {
+            atomic_store(&frame->is_dirty, false); /* P4 */
+            return true;
+        }
+    }
+}
+
+static nq_status write_pages(nq_ctx *ctx, nq_pool *pool, uint32_t first_page, const void *bytes,
+                             size_t page_count) {
+    NQ_TRY(nq_file_write_at(ctx, pool->file, (uint64_t)first_page * NQ_PAGE_BYTES, bytes,
+                            page_count * NQ_PAGE_BYTES));
+    atomic_fetch_add_explicit(&nq__pool_counters(pool)->pages_written, page_count,
+                              memory_order_relaxed);
+    return NQ_OK;
+}
+
+/* Writes the dirty page of an idle frame and claims the frame, unless somebody comes in between. */
+static nq_status write_and_claim(nq_ctx *ctx, nq_pool *pool, nq_frame *frame,
+                                 bool *out_is_claimed) {
+    *out_is_claimed = false;
+    uint32_t idle = 0;
+    if (!atomic_compare_exchange_strong(&frame->state, &idle, 1 | NQ__FRAME_WRITING)) {
+        return NQ_OK;
+    }
+    atomic_store(&frame->is_dirty, false); /* P4 */
+    nq_page *page = nq__frame_page(pool, frame);
+    nq_page_seal(page);
+    nq_status status = write_pages(ctx, pool, page->id, page, 1);
+    if (status != NQ_OK) {
+        atomic_store(&frame->is_dirty, true);
+        atomic_fetch_sub(&frame->state, 1 + (uint32_t)NQ__FRAME_WRITING);
+        return status;
+    }
+    uint32_t ours = 1 | NQ__FRAME_WRITING;
+    *out_is_claimed = atomic_compare_exchange_strong(&frame->state, &ours, NQ__FRAME_EXCLUSIVE);
+    if (!*out_is_claimed) {
+        atomic_fetch_sub(&frame->state, 1 + (uint32_t)NQ__FRAME_WRITING);
+    }
+    return NQ_OK;
+}
+
+/* Takes the page of a claimed frame out of the table. False: it has become dirty again. */
+static bool empty(nq_pool *pool, nq_frame *frame) {
+    if (atomic_load(&frame->is_dirty)) {
+        atomic_fetch_sub(&frame->state, (uint32_t)NQ__FRAME_EXCLUSIVE);
+        return false;
+    }
+    uint32_t page = atomic_load(&frame->page);
+    if (page != 0) {
+        nq_mutex_lock(nq__pool_stripe(pool, page));
+        nq__pool_unlink(pool, frame); /* P1 */
+        nq_mutex_unlock(nq__pool_stripe(pool, page));
+    }
+    return true;
+}
+
+nq_status nq__pool_take_frame(nq_ctx *ctx, nq_pool *pool, nq_frame **out_frame) {
+    *out_frame = take_free(pool);
+    if (*out_frame == NULL) {
+        *out_frame = take_unused(pool);
+    }
+    nq_status write_status = NQ_OK;
+    /* Twice around: the first may only clear marks. */
+    for (uint64_t step = 0; *out_frame == NULL && step < 3 * (uint64_t)pool->frame_count; step++) {
+        uint32_t hand = atomic_fetch_add_explicit(&pool->hand, 1, memory_order_relaxed);
+        nq_frame *frame = &pool->frames[hand % pool->frame_count];
+        if (atomic_load_explicit(&frame->state, memory_order_relaxed) != 0) {
+            continue;
+        }
+        if (atomic_exchange_explicit(&frame->is_referenced, false, memory_order_relaxed)) {
+            continue;
+        }
+        bool is_claimed = false;
+        if (atomic_load(&frame->is_dirty)) {
+            nq_status status = write_and_claim(ctx, pool, frame, &is_claimed);
+            write_status = status != NQ_OK ? status : write_status;
+        } else {
+            is_claimed = claim(frame);
+        }
+        if (is_claimed && empty(pool, frame)) {
+            *out_frame = frame;
+        }
+    }
+    if (*out_frame != NULL) {
+        return NQ_OK;
+    }
+    if (write_status != NQ_OK) {
+        return write_status;
+    }
+    return nq_fail(ctx, NQ_MEMORY_LIMIT, "every one of the cache's %u pages is in use",
+                   pool->frame_count);
+}
+
+/* ---- Writing everything a checkpoint needs ---- */
+
+typedef struct dirty_page {
+    uint32_t page;
+    uint32_t frame;
+} dirty_page;
+
+static int compare_dirty(const void *left, const void *right) {
+    const dirty_page *a = left;
+    const dirty_page *b = right;
+    return (a->page > b->page) - (a->page < b->page);
+}
+
+/* Pins a listed page for writing. False: it is no longer the listed page or no longer dirty, or was
+ * written by somebody else, whose write is over. */
+static bool begin_write_listed(nq_pool *pool, dirty_page listed, uint64_t generation) {
+    nq_frame *frame = &pool->frames[listed.frame];
+    uint32_t state = atomic_fetch_add(&frame->state, 1);
+    bool is_listed = (state & (NQ__FRAME_EXCLUSIVE | NQ__FRAME_LOADING)) == 0 &&
+                     atomic_load(&frame->page) == listed.page &&
+                     atomic_load(&frame->generation) <= generation;
+    if (is_listed && begin_write(frame)) {
+        return true;
+    }
+    uint32_t round = 0;
+    while (is_listed && (atomic_load(&frame->state) & NQ__FRAME_WRITING) != 0) {
+        nq__pool_pause(&round);
+    }
+    /* A write that failed elsewhere has left it dirty again. */
+    if (is_listed && begin_write(frame)) {
+        return true;
+    }
+    atomic_fetch_sub(&frame->state, 1);
+    return false;
+}
+
+/* Writes neighbours, which are pinned and WRITING, at once. */
+static nq_status write_batch(nq_ctx *ctx, nq_pool *pool, const dirty_page *batch, size_t count,
+                             uint8_t *staging) {
+    if (count == 0) {
+        return NQ_OK;
+    }
+    for (size_t i = 0; i < count; i++) {
+        nq_page *page = pool->pages + batch[i].frame;
+        nq_page_seal(page);
+        memcpy(staging + i * NQ_PAGE_BYTES, page, NQ_PAGE_BYTES);
+    }
+    nq_status status = write_pages(ctx, pool, batch[0].page, staging, count);
+    for (size_t i = 0; i < count; i++) {
+        nq_frame *frame = &pool->frames[batch[i].frame];
+        if (status != NQ_OK) {
+            atomic_store(&frame->is_dirty, true);
+        }
+        atomic_fetch_sub(&frame->state, 1 + (uint32_t)NQ__FRAME_WRITING);
+    }
+    return status;
+}
+
+static size_t list_dirty(nq_pool *pool, uint64_t generation, dirty_page *out_list) {
+    uint32_t used = atomic_load(&pool->used_count);
+    size_t count = 0;
+    for (uint32_t i = 0; i < used; i++) {
+        nq_frame *frame = &pool->frames[i];
+        uint32_t page = atomic_load(&frame->page);
+        bool is_busy = (atomic_load(&frame->state) & NQ__FRAME_WRITING) != 0;
+        if (page != 0 && (is_busy || atomic_load(&frame->is_dirty)) &&
+            atomic_load(&frame->generation) <= generation) {
+            out_list[count++] = (dirty_page){page, i};
+        }
+    }
+    qsort(out_list, count, sizeof *out_list, compare_dirty);
+    return count;
+}
+
+nq_status nq_pool_write_dirty(nq_ctx *ctx, nq_pool *pool, uint64_t generation,
+                              uint64_t *out_pages_written) {
+    *out_pages_written = 0;
+    nq_status status = NQ_OK;
+    dirty_page *list = nq_heap_alloc(pool->frame_count * sizeof *list);
+    uint8_t *staging = nq_heap_alloc(BATCH_PAGES * NQ_PAGE_BYTES);
+    if (list == NULL || staging == NULL) {
+        status = nq_fail_no_memory(ctx, "writing out the page cache");
+        goto done;
+    }
+    size_t list_count = list_dirty(pool, generation, list);
+    dirty_page batch[BATCH_PAGES];
+    size_t batch_count = 0;
+    for (size_t i = 0; i < list_count; i++) {
+        if (!begin_write_listed(pool, list[i], generation)) {
+            continue;
+        }
+        bool is_neighbour = batch_count != 0 && list[i].page == batch[batch_count - 1].page + 1;
+        if (batch_count == BATCH_PAGES || (batch_count != 0 && !is_neighbour)) {
+            status = write_batch(ctx, pool, batch, batch_count, staging);
+            *out_pages_written += status == NQ_OK ? batch_count : 0;
+            batch_count = 0;
+        }
+        batch[batch_count++] = list[i];
+        if (status != NQ_OK) {
+            break;
+        }
+    }
+    if (status == NQ_OK) {
+        status = write_batch(ctx, pool, batch, batch_count, staging);
+        *out_pages_written += status == NQ_OK ? batch_count : 0;
+    } else if (batch_count != 0) {
+        /* What was just pinned goes back unwritten. */
+        nq_frame *frame = &pool->frames[batch[0].frame];
+        atomic_store(&frame->is_dirty, true);
+        atomic_fetch_sub(&frame->state, 1 + (uint32_t)NQ__FRAME_WRITING);
+    }
+done:
+    nq_heap_free(list);
+    nq_heap_free(staging);
+    return status;
+}
+
+nq_status nq_pool_check_disk(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_page *scratch) {
+    nq_frame *frame = nq__pool_pin_resident(pool, ref.page);
+    if (frame != NULL) {
+        bool is_newer =
+            atomic_load(&frame->is_dirty) || (atomic_load(&frame->state) & NQ__FRAME_WRITING) != 0;
+        atomic_fetch_sub(&frame->state, 1);
+        if (is_newer) {
+            return NQ_OK;
+        }
+    }
+    size_t read_bytes;
+    NQ_TRY(nq_file_read_at(ctx, pool->file, (uint64_t)ref.page * NQ_PAGE_BYTES, scratch,
+                           NQ_PAGE_BYTES, &read_bytes));
+    if (read_bytes != NQ_PAGE_BYTES) {
+        return nq_fail(ctx, NQ_PAGE_CORRUPT, "page %u lies beyond the end of the data file",
+                       ref.page);
+    }
+    return nq_page_check(ctx, scratch, ref);
+}

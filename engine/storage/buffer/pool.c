@@ -1,0 +1,351 @@
+/* Pool: pins, the page table and misses. See pool_internal.h for the states of a frame. */
+#include "engine/storage/buffer/pool.h"
+
+#include "engine/ground/base/assert.h"
+#include "engine/ground/base/heap.h"
+#include "engine/ground/os/thread.h"
+#include "engine/storage/buffer/pool_internal.h"
+
+nq_pool_counters *nq__pool_counters(nq_pool *pool) {
+    static _Atomic uint32_t thread_count;
+    static _Thread_local uint32_t slot;
+    if (slot == 0) {
+        slot = atomic_fetch_add_explicit(&thread_count, 1, memory_order_relaxed) + 1;
+    }
+    return &pool->counters[slot % NQ__POOL_COUNTERS];
+}
+
+uint32_t nq__pool_bucket(const nq_pool *pool, uint32_t page) {
+    return (page * 0x9e3779b1u >> 7) & pool->bucket_mask;
+}
+
+nq_mutex *nq__pool_stripe(nq_pool *pool, uint32_t page) {
+    return &pool->stripes[nq__pool_bucket(pool, page) % NQ__POOL_STRIPES].mutex;
+}
+
+void nq__pool_pause(uint32_t *round) {
+    enum { SPINS = 32, SLEEP_NS = 20000 };
+    if ((*round)++ >= SPINS) {
+        nq_thread_sleep_ns(SLEEP_NS);
+    }
+}
+
+/* ---- The page table ---- */
+
+nq_frame *nq__pool_find(nq_pool *pool, uint32_t page) {
+    uint32_t index = atomic_load(&pool->buckets[nq__pool_bucket(pool, page)]);
+    while (index != 0) {
+        nq_frame *frame = &pool->frames[index - 1];
+        if (atomic_load(&frame->page) == page) {
+            return frame;
+        }
+        index = atomic_load(&frame->next);
+    }
+    return NULL;
+}
+
+void nq__pool_link(nq_pool *pool, nq_frame *frame, uint32_t page) {
+    _Atomic uint32_t *bucket = &pool->buckets[nq__pool_bucket(pool, page)];
+    atomic_store(&frame->page, page);
+    atomic_store(&frame->next, atomic_load(bucket));
+    atomic_store(bucket, (uint32_t)(frame - pool->frames) + 1);
+}
+
+void nq__pool_unlink(nq_pool *pool, nq_frame *frame) {
+    uint32_t page = atomic_load(&frame->page);
+    uint32_t own = (uint32_t)(frame - pool->frames) + 1;
+    _Atomic uint32_t *link = &pool->buckets[nq__pool_bucket(pool, page)];
+    while (atomic_load(link) != own) {
+        NQ_ASSERT(atomic_load(link) != 0);
+        link = &pool->frames[atomic_load(link) - 1].next;
+    }
+    atomic_store(link, atomic_load(&frame->next));
+    atomic_store(&frame->page, 0);
+}
+
+/* ---- Life ---- */
+
+static nq_status allocate(nq_ctx *ctx, nq_pool *pool) {
+    size_t frame_count = pool->frame_count;
+    size_t bucket_count = 64;
+    while (bucket_count < frame_count * 2) {
+        bucket_count *= 2;
+    }
+    pool->bucket_mask = (uint32_t)(bucket_count - 1);
+    pool->pages = nq_heap_alloc_aligned(NQ_PAGE_BYTES, frame_count * NQ_PAGE_BYTES);
+    pool->frames = nq_heap_calloc(frame_count, sizeof *pool->frames);
+    pool->buckets = nq_heap_calloc(bucket_count, sizeof *pool->buckets);
+    pool->free_frames = nq_heap_calloc(frame_count, sizeof *pool->free_frames);
+    if (pool->pages == NULL || pool->frames == NULL || pool->buckets == NULL ||
+        pool->free_frames == NULL) {
+        return nq_fail_no_memory(ctx, "the page cache");
+    }
+    return NQ_OK;
+}
+
+nq_status nq_pool_create(nq_ctx *ctx, nq_file *file, uint64_t cache_bytes, nq_pool **out_pool) {
+    *out_pool = NULL;
+    nq_pool *pool = nq_heap_calloc(1, sizeof *pool);
+    if (pool == NULL) {
+        return nq_fail_no_memory(ctx, "the page cache");
+    }
+    uint64_t frame_count = cache_bytes / NQ_PAGE_BYTES;
+    frame_count = frame_count < NQ_POOL_FRAMES_MIN ? NQ_POOL_FRAMES_MIN : frame_count;
+    frame_count = frame_count > UINT32_MAX / 4 ? UINT32_MAX / 4 : frame_count;
+    pool->file = file;
+    pool->frame_count = (uint32_t)frame_count;
+    for (uint32_t i = 0; i < NQ__POOL_STRIPES; i++) {
+        nq_mutex_init(&pool->stripes[i].mutex, NQ_LOCK_POOL);
+    }
+    nq_mutex_init(&pool->load_mutex, NQ_LOCK_POOL_LOAD);
+    nq_mutex_init(&pool->free_mutex, NQ_LOCK_POOL_FREE);
+    nq_cond_init(&pool->loaded);
+    nq_status status = allocate(ctx, pool);
+    if (status != NQ_OK) {
+        nq_pool_destroy(pool);
+        return status;
+    }
+    *out_pool = pool;
+    return NQ_OK;
+}
+
+void nq_pool_destroy(nq_pool *pool) {
+    if (pool == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; pool->frames != NULL && i < atomic_load(&pool->used_count); i++) {
+        NQ_ASSERT((atomic_load(&pool->frames[i].state) & NQ__FRAME_PINS) == 0);
+    }
+    for (uint32_t i = 0; i < NQ__POOL_STRIPES; i++) {
+        nq_mutex_deinit(&pool->stripes[i].mutex);
+    }
+    nq_cond_deinit(&pool->loaded);
+    nq_mutex_deinit(&pool->load_mutex);
+    nq_mutex_deinit(&pool->free_mutex);
+    nq_heap_free(pool->pages);
+    nq_heap_free(pool->frames);
+    nq_heap_free((void *)pool->buckets);
+    nq_heap_free(pool->free_frames);
+    nq_heap_free(pool);
+}
+
+/* ---- Pins ---- */
+
+nq_frame *nq__pool_pin_resident(nq_pool *pool, uint32_t page) {
+    /* Unlocked: the chain may change under our feet, which at worst looks like a miss. */
+    enum { STEPS_MAX = 32 };
+    uint32_t index =
+        atomic_load_explicit(&pool->buckets[nq__pool_bucket(pool, page)], memory_order_acquire);
+    for (uint32_t step = 0; index != 0 && step < STEPS_MAX; step++) {
+        nq_frame *frame = &pool->frames[index - 1];
+        if (atomic_load_explicit(&frame->page, memory_order_relaxed) == page) {
+            uint32_t state = atomic_fetch_add_explicit(&frame->state, 1, memory_order_acquire);
+            if ((state & (NQ__FRAME_EXCLUSIVE | NQ__FRAME_LOADING)) == 0 &&
+                atomic_load_explicit(&frame->page, memory_order_relaxed) == page) {
+                return frame; /* P1, P2 */
+            }
+            atomic_fetch_sub_explicit(&frame->state, 1, memory_order_release);
+            return NULL;
+        }
+        index = atomic_load_explicit(&frame->next, memory_order_acquire);
+    }
+    return NULL;
+}
+
+static void wait_until_loaded(nq_pool *pool, nq_frame *frame) {
+    nq_mutex_lock(&pool->load_mutex);
+    while ((atomic_load(&frame->state) & NQ__FRAME_LOADING) != 0) {
+        nq_cond_wait(&pool->loaded, &pool->load_mutex);
+    }
+    nq_mutex_unlock(&pool->load_mutex);
+}
+
+static void end_loading(nq_pool *pool, nq_frame *frame) {
+    nq_mutex_lock(&pool->load_mutex);
+    atomic_fetch_sub(&frame->state, NQ__FRAME_LOADING);
+    nq_cond_broadcast(&pool->loaded);
+    nq_mutex_unlock(&pool->load_mutex);
+}
+
+/* Reads the page into a frame that is in the table, LOADING and pinned by us. */
+static nq_status load(nq_ctx *ctx, nq_pool *pool, nq_frame *frame, nq_page_ref ref) {
+    nq_page *page = nq__frame_page(pool, frame);
+    size_t read_bytes;
+    nq_status status = nq_file_read_at(ctx, pool->file, (uint64_t)ref.page * NQ_PAGE_BYTES, page,
+                                       NQ_PAGE_BYTES, &read_bytes);
+    if (status == NQ_OK && read_bytes != NQ_PAGE_BYTES) {
+        status =
+            nq_fail(ctx, NQ_PAGE_CORRUPT, "page %u lies beyond the end of the data file", ref.page);
+    }
+    if (status == NQ_OK) {
+        status = nq_page_check(ctx, page, ref);
+    }
+    if (status == NQ_OK) {
+        atomic_store(&frame->generation, page->generation);
+        atomic_fetch_add_explicit(&nq__pool_counters(pool)->pages_read, 1, memory_order_relaxed);
+    } else {
+        nq_mutex_lock(nq__pool_stripe(pool, ref.page));
+        nq__pool_unlink(pool, frame);
+        nq_mutex_unlock(nq__pool_stripe(pool, ref.page));
+    }
+    end_loading(pool, frame);
+    return status;
+}
+
+/* Pins the page if the table has it, waiting for whoever is busy with it; NULL: it has not. */
+static nq_frame *pin_listed(nq_pool *pool, uint32_t page) {
+    uint32_t round = 0;
+    for (;;) {
+        nq_mutex_lock(nq__pool_stripe(pool, page));
+        nq_frame *frame = nq__pool_find(pool, page);
+        uint32_t state = frame == NULL ? 0 : atomic_fetch_add(&frame->state, 1);
+        nq_mutex_unlock(nq__pool_stripe(pool, page));
+        if (frame == NULL) {
+            return NULL;
+        }
+        if ((state & NQ__FRAME_LOADING) != 0) {
+            wait_until_loaded(pool, frame);
+        }
+        if ((state & NQ__FRAME_EXCLUSIVE) == 0 && atomic_load(&frame->page) == page) {
+            return frame;
+        }
+        atomic_fetch_sub(&frame->state, 1);
+        nq__pool_pause(&round);
+    }
+}
+
+/* Brings the page in, or finds that somebody just has. */
+static nq_status pin_missing(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_frame **out_frame) {
+    nq_frame *frame;
+    NQ_TRY(nq__pool_take_frame(ctx, pool, &frame));
+    nq_mutex_lock(nq__pool_stripe(pool, ref.page));
+    if (nq__pool_find(pool, ref.page) != NULL) {
+        nq_mutex_unlock(nq__pool_stripe(pool, ref.page));
+        nq__pool_give_frame(pool, frame);
+        *out_frame = pin_listed(pool, ref.page);
+        return NQ_OK;
+    }
+    atomic_store(&frame->is_dirty, false);
+    atomic_store(&frame->is_referenced, false);
+    nq__pool_link(pool, frame, ref.page);
+    atomic_fetch_add(&frame->state, NQ__FRAME_LOADING + 1 - NQ__FRAME_EXCLUSIVE);
+    nq_mutex_unlock(nq__pool_stripe(pool, ref.page));
+    nq_status status = load(ctx, pool, frame, ref);
+    if (status != NQ_OK) {
+        atomic_fetch_sub(&frame->state, 1);
+        return status;
+    }
+    *out_frame = frame;
+    return NQ_OK;
+}
+
+nq_status nq_pool_pin(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_pin *out_pin) {
+    *out_pin = (nq_pin){0};
+    nq_pool_counters *counters = nq__pool_counters(pool);
+    nq_frame *frame = nq__pool_pin_resident(pool, ref.page);
+    bool is_hit = frame != NULL;
+    while (frame == NULL) {
+        if (ref.page < 4) {
+            return nq_fail(ctx, NQ_PAGE_CORRUPT, "a reference leads to page %u", ref.page);
+        }
+        frame = pin_listed(pool, ref.page);
+        if (frame == NULL) {
+            NQ_TRY(pin_missing(ctx, pool, ref, &frame));
+        }
+    }
+    nq_page *page = nq__frame_page(pool, frame);
+    if ((uint32_t)page->generation != ref.stamp) {
+        atomic_fetch_sub(&frame->state, 1);
+        return nq_fail(ctx, NQ_PAGE_CORRUPT,
+                       "page %u is of another generation than its parent says", ref.page);
+    }
+    if (is_hit) {
+        atomic_fetch_add_explicit(&counters->hits, 1, memory_order_relaxed);
+        if (!atomic_load_explicit(&frame->is_referenced, memory_order_relaxed)) {
+            atomic_store_explicit(&frame->is_referenced, true, memory_order_relaxed);
+        }
+    } else {
+        atomic_fetch_add_explicit(&counters->misses, 1, memory_order_relaxed);
+    }
+    *out_pin = (nq_pin){page, (uint32_t)(frame - pool->frames)};
+    return NQ_OK;
+}
+
+nq_status nq_pool_pin_new(nq_ctx *ctx, nq_pool *pool, nq_page_id id, uint64_t generation,
+                          nq_page_kind kind, nq_pin *out_pin) {
+    *out_pin = (nq_pin){0};
+    nq_frame *frame;
+    NQ_TRY(nq__pool_take_frame(ctx, pool, &frame));
+    nq_page *page = nq__frame_page(pool, frame);
+    nq_page_init(page, id, generation, kind);
+    atomic_store(&frame->generation, generation);
+    atomic_store(&frame->is_dirty, true);
+    atomic_store(&frame->is_referenced, true);
+    nq_mutex_lock(nq__pool_stripe(pool, id.value));
+    NQ_ASSERT(nq__pool_find(pool, id.value) == NULL);
+    nq__pool_link(pool, frame, id.value);
+    atomic_fetch_add(&frame->state, 1u - NQ__FRAME_EXCLUSIVE);
+    nq_mutex_unlock(nq__pool_stripe(pool, id.value));
+    *out_pin = (nq_pin){page, (uint32_t)(frame - pool->frames)};
+    return NQ_OK;
+}
+
+void nq_pool_mark_dirty(nq_pool *pool, nq_pin pin) {
+    nq_frame *frame = &pool->frames[pin.frame];
+    uint32_t round = 0;
+    /* P3: our pin keeps another write from beginning. */
+    while ((atomic_load_explicit(&frame->state, memory_order_acquire) & NQ__FRAME_WRITING) != 0) {
+        nq__pool_pause(&round);
+    }
+    if (!atomic_load_explicit(&frame->is_dirty, memory_order_relaxed)) {
+        atomic_store_explicit(&frame->is_dirty, true, memory_order_relaxed);
+    }
+}
+
+void nq_pool_unpin(nq_pool *pool, nq_pin *pin) {
+    if (pin->page == NULL) {
+        return;
+    }
+    uint32_t state =
+        atomic_fetch_sub_explicit(&pool->frames[pin->frame].state, 1, memory_order_release);
+    NQ_ASSERT((state & NQ__FRAME_PINS) != 0);
+    (void)state;
+    *pin = (nq_pin){0};
+}
+
+void nq_pool_forget(nq_pool *pool, nq_page_id id) {
+    uint32_t round = 0;
+    for (;;) {
+        nq_mutex_lock(nq__pool_stripe(pool, id.value));
+        nq_frame *frame = nq__pool_find(pool, id.value);
+        uint32_t idle = 0;
+        bool is_claimed = frame != NULL &&
+                          atomic_compare_exchange_strong(&frame->state, &idle, NQ__FRAME_EXCLUSIVE);
+        if (is_claimed) {
+            nq__pool_unlink(pool, frame);
+        }
+        nq_mutex_unlock(nq__pool_stripe(pool, id.value));
+        if (is_claimed) {
+            atomic_store(&frame->is_dirty, false);
+            nq__pool_give_frame(pool, frame);
+        }
+        if (is_claimed || frame == NULL) {
+            return;
+        }
+        nq__pool_pause(&round); /* it is being written */
+    }
+}
+
+void nq_pool_get_stats(const nq_pool *pool, nq_pool_stats *out_stats) {
+    memset(out_stats, 0, sizeof *out_stats);
+    for (uint32_t i = 0; i < NQ__POOL_COUNTERS; i++) {
+        const nq_pool_counters *c = &pool->counters[i];
+        out_stats->hits += atomic_load_explicit(&c->hits, memory_order_relaxed);
+        out_stats->misses += atomic_load_explicit(&c->misses, memory_order_relaxed);
+        out_stats->pages_read += atomic_load_explicit(&c->pages_read, memory_order_relaxed);
+        out_stats->pages_written += atomic_load_explicit(&c->pages_written, memory_order_relaxed);
+    }
+    uint64_t used = atomic_load(&pool->used_count);
+    out_stats->bytes_used = (used < pool->frame_count ? used : pool->frame_count) * NQ_PAGE_BYTES;
+    out_stats->bytes_budget = (uint64_t)pool->frame_count * NQ_PAGE_BYTES;
+}

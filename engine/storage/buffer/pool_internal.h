@@ -1,0 +1,99 @@
+/* What the pool's files share: frames, their states, and who may do what to them.
+ *
+ *             claim (no pins)              insert              read and checked
+ *   resident ----------------> EXCLUSIVE ----------> LOADING ------------------> resident
+ *      |  ^                        ^
+ *      |  | written                | still nobody else's
+ *      v  |                        |
+ *     WRITING ---------------------+
+ *
+ * P1 A frame's page id changes only while it is EXCLUSIVE, under its bucket's lock.
+ * P2 A pin taken on a frame that is EXCLUSIVE, or that has another page, is taken back at once;
+ * flags are therefore added and subtracted, never stored. P3 The bytes of a resident page change
+ * only under the pin of the running commit's writer, which waits for WRITING to end and marks the
+ * page dirty first. The checksum field alone belongs to whoever holds WRITING. P4 `is_dirty` is
+ * cleared before the write begins, so a change made after it is not lost. P5 No lock is held during
+ * I/O. */
+#ifndef NQ_STORAGE_BUFFER_POOL_INTERNAL_H
+#define NQ_STORAGE_BUFFER_POOL_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "engine/ground/os/mutex.h"
+#include "engine/storage/buffer/pool.h"
+
+enum {
+    NQ__FRAME_PINS = 0x00ffffff,
+    NQ__FRAME_WRITING = 1 << 24,
+    NQ__FRAME_LOADING = 1 << 25,
+    NQ__FRAME_EXCLUSIVE = 1 << 26,
+    NQ__POOL_STRIPES = 64,
+    NQ__POOL_COUNTERS = 16,
+};
+
+typedef struct nq_frame {
+    _Atomic uint32_t state; /* pins and flags */
+    _Atomic uint32_t page;  /* id; 0: none */
+    _Atomic uint32_t next;  /* in its bucket: frame index + 1; 0: last */
+    _Atomic bool is_dirty;
+    _Atomic bool is_referenced; /* asked for again since the clock's hand last passed */
+    _Atomic uint64_t generation;
+} nq_frame;
+
+/* One cache line, so that threads count without sharing. */
+typedef struct nq_pool_counters {
+    _Atomic uint64_t hits;
+    _Atomic uint64_t misses;
+    _Atomic uint64_t pages_read;
+    _Atomic uint64_t pages_written;
+    uint8_t padding[32];
+} nq_pool_counters;
+
+typedef struct nq_pool_stripe {
+    nq_mutex mutex;
+} nq_pool_stripe;
+
+struct nq_pool {
+    nq_file *file;
+    nq_page *pages; /* frame_count of them */
+    nq_frame *frames;
+    uint32_t frame_count;
+    uint32_t bucket_mask;
+    _Atomic uint32_t *buckets;   /* frame index + 1 */
+    _Atomic uint32_t used_count; /* frames ever used; the hand stays below */
+    _Atomic uint32_t hand;
+    nq_pool_stripe stripes[NQ__POOL_STRIPES];
+    nq_mutex load_mutex;
+    nq_cond loaded;
+    nq_mutex free_mutex;
+    uint32_t *free_frames; /* hints: frames that were free when pushed */
+    uint32_t free_count;
+    nq_pool_counters counters[NQ__POOL_COUNTERS];
+};
+
+nq_pool_counters *nq__pool_counters(nq_pool *pool);
+uint32_t nq__pool_bucket(const nq_pool *pool, uint32_t page);
+nq_mutex *nq__pool_stripe(nq_pool *pool, uint32_t page);
+
+/* Under the page's stripe lock. */
+nq_frame *nq__pool_find(nq_pool *pool, uint32_t page);
+void nq__pool_link(nq_pool *pool, nq_frame *frame, uint32_t page);
+void nq__pool_unlink(nq_pool *pool, nq_frame *frame);
+
+static inline nq_page *nq__frame_page(const nq_pool *pool, const nq_frame *frame) {
+    return pool->pages + (frame - pool->frames);
+}
+
+/* A frame without a page, EXCLUSIVE to the caller; writes out and evicts if it must. */
+nq_status nq__pool_take_frame(nq_ctx *ctx, nq_pool *pool, nq_frame **out_frame);
+
+/* The frame, EXCLUSIVE and without a page, may be used by anybody. */
+void nq__pool_give_frame(nq_pool *pool, nq_frame *frame);
+
+/* Pins the page if it is in memory and whole; NULL otherwise. Takes no lock. */
+nq_frame *nq__pool_pin_resident(nq_pool *pool, uint32_t page);
+
+/* Waits for a moment, in a loop that waits for another thread's few steps; *round counts them. */
+void nq__pool_pause(uint32_t *round);
+
+#endif
