@@ -97,6 +97,7 @@ static void drop_metadata(grpc_metadata *room, size_t count) {
 }
 
 static bool start_batch(nq_core_call *call, const grpc_op *ops, size_t count, nq_core_tag *tag) {
+    NQ_CORE_GIVE(tag);
     return grpc_call_start_batch(call->call, ops, count, tag, NULL) == GRPC_CALL_OK;
 }
 

@@ -101,6 +101,7 @@ void nq__queue_arm(nq_queue *queue, nq_method_entry *entry) {
         return;
     }
     call->entry = entry;
+    NQ_CORE_GIVE(&call->requested);
     grpc_call_error error = GRPC_CALL_OK;
     if (entry->registered != NULL) {
         error = grpc_server_request_registered_call(
@@ -334,6 +335,7 @@ void nq__queue_run(void *self) {
             continue;
         }
         nq_core_tag *tag = event.tag;
+        NQ_CORE_TAKE(tag);
         tag->fire(tag, event.success != 0);
         events_left--;
     }

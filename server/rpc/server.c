@@ -368,6 +368,7 @@ static bool wait_for_end(nq_server *server, uint32_t wait_ms) {
 
 static void begin_end(nq_server *server) {
     server->stopped.fire = fire_stopped;
+    NQ_CORE_GIVE(&server->stopped);
     grpc_server_shutdown_and_notify(server->core, server->queues[0].cq, &server->stopped);
 }
 

@@ -11,7 +11,7 @@
 #ifndef NQ_TESTS_SUPPORT_FAKE_CALL_H
 #define NQ_TESTS_SUPPORT_FAKE_CALL_H
 
-#include "server/rpc/call.h"
+#include "server/rpc/interceptor.h"
 
 typedef struct nq_fake_call nq_fake_call;
 
@@ -22,6 +22,8 @@ typedef struct nq_fake_options {
     int64_t deadline_ns;         /* [NQ_NO_DEADLINE] */
     bool holds_writes;           /* a write completes only by nq_fake_call_complete_write: a client
                                     that does not read */
+    nq_error_encoder encode_error; /* [none] */
+    void *encode_error_self;
 } nq_fake_options;
 
 /* The client opened the call; on_open has not run yet. */
