@@ -49,6 +49,9 @@ typedef struct nq_function {
 extern const nq_function nq_functions[];
 extern const uint32_t nq_function_count;
 
+/* The type a letter stands for; NQ_TYPE_UNKNOWN for `a` and `e`. */
+nq_type_id nq_function_letter_type(char letter);
+
 /* What a call came down to: cast argument i to arg_types[i] (where it differs), then call. */
 typedef struct nq_resolution {
     const nq_function *function;

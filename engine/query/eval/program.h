@@ -8,6 +8,7 @@
 #ifndef NQ_QUERY_EVAL_PROGRAM_H
 #define NQ_QUERY_EVAL_PROGRAM_H
 
+#include "engine/ground/base/rng.h"
 #include "engine/query/eval/expr.h"
 
 typedef struct nq_program nq_program;
@@ -17,7 +18,7 @@ typedef struct nq_eval_env {
     const nq_value *parameters; /* of their expressions' types */
     uint32_t parameter_count;
     int64_t now_us;             /* the statement's time: microseconds since 1970, UTC */
-    uint64_t *random_state;     /* of random(); NULL: random() fails */
+    nq_rng *rng;                /* of random(); NULL: random() fails */
 } nq_eval_env;
 
 /* Compiles `exprs`, evaluated together over one input. Everything lives in `arena`, also what running
