@@ -10,9 +10,10 @@ static atomic_bool is_armed;
 static atomic_bool fails_all_after;
 static _Atomic uint64_t fail_at;
 static _Atomic uint64_t tried;
+static _Thread_local bool is_exempt_here;
 
 static bool must_fail(void) {
-    if (!atomic_load_explicit(&is_armed, memory_order_relaxed)) {
+    if (!atomic_load_explicit(&is_armed, memory_order_relaxed) || is_exempt_here) {
         return false;
     }
     uint64_t number = atomic_fetch_add(&tried, 1) + 1;
@@ -68,4 +69,10 @@ void nq_heap_fail_at(uint64_t nth, bool and_all_after) {
 uint64_t nq_heap_fail_never(void) {
     atomic_store(&is_armed, false);
     return atomic_exchange(&tried, 0);
+}
+
+bool nq_heap_set_exempt(bool is_exempt) {
+    bool before = is_exempt_here;
+    is_exempt_here = is_exempt;
+    return before;
 }

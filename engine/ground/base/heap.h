@@ -37,4 +37,8 @@ void nq_heap_fail_at(uint64_t nth, bool and_all_after);
  * it has been through them all. */
 uint64_t nq_heap_fail_never(void);
 
+/* While true, this thread's allocations neither count nor fail: for a test's own machinery. Returns
+ * what it was. */
+bool nq_heap_set_exempt(bool is_exempt);
+
 #endif

@@ -4,6 +4,14 @@
 
 #include <time.h>
 
+#include "engine/ground/os/clock_internal.h"
+
+const nq__clock_source *_Atomic nq__clock_replacement;
+
+static const nq__clock_source *replacement(void) {
+    return atomic_load_explicit(&nq__clock_replacement, memory_order_relaxed);
+}
+
 static int64_t read_ns(clockid_t clock) {
     struct timespec now = {0};
     (void)clock_gettime(clock, &now); /* cannot fail for these clocks */
@@ -11,11 +19,13 @@ static int64_t read_ns(clockid_t clock) {
 }
 
 int64_t nq_clock_monotonic_ns(void) {
-    return read_ns(CLOCK_MONOTONIC);
+    const nq__clock_source *source = replacement();
+    return source == NULL ? read_ns(CLOCK_MONOTONIC) : source->monotonic_ns();
 }
 
 int64_t nq_clock_realtime_us(void) {
-    return read_ns(CLOCK_REALTIME) / 1000;
+    const nq__clock_source *source = replacement();
+    return source == NULL ? read_ns(CLOCK_REALTIME) / 1000 : source->realtime_us();
 }
 
 int64_t nq_clock_thread_cpu_ns(void) {
@@ -24,4 +34,10 @@ int64_t nq_clock_thread_cpu_ns(void) {
 
 int64_t nq_clock_process_cpu_ns(void) {
     return read_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+int64_t nq_clock_deadline_ns(int64_t duration_ns) {
+    int64_t deadline_ns;
+    return __builtin_add_overflow(nq_clock_monotonic_ns(), duration_ns, &deadline_ns) ? INT64_MAX
+                                                                                      : deadline_ns;
 }

@@ -14,4 +14,7 @@ int64_t nq_clock_realtime_us(void);
 int64_t nq_clock_thread_cpu_ns(void);
 int64_t nq_clock_process_cpu_ns(void);
 
+/* `duration_ns` from now on the monotonic clock, without overflow: a deadline. */
+int64_t nq_clock_deadline_ns(int64_t duration_ns);
+
 #endif

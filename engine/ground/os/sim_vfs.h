@@ -25,12 +25,13 @@
  *                                                             nq_sim_vfs_destroy(copy);
  *                                                         }
  *
- * A cut in the middle of an I/O (a torn write, collateral damage) comes from nq_sim_vfs_fault_at
- * with NQ_SIM_POWER_CUT; on a clone it may be set for the clone's first I/O.
+ * Power cut before an I/O with what the one before it wrote still undecided is the same as a cut in
+ * the middle of that one, so the observer's clones cover both. nq_sim_vfs_fault_at with
+ * NQ_SIM_POWER_CUT does it without clones, in the middle of the nth I/O.
  *
  * Every call but close counts as one I/O. Threads: any, one call at a time inside; with several
- * threads only their order is not reproducible. Memory: three copies of each 4 KiB block written.
- */
+ * threads only their order is not reproducible. Memory: three copies of each 4 KiB block written;
+ * the disk's own allocations are exempt from nq_heap_fail_at. Directories cannot be renamed. */
 #ifndef NQ_GROUND_OS_SIM_VFS_H
 #define NQ_GROUND_OS_SIM_VFS_H
 
@@ -62,8 +63,8 @@ typedef struct nq_sim_options {
     uint64_t seed;
     uint64_t capacity_bytes;                /* NQ_DISK_FULL beyond it [no limit] */
     uint32_t fault_ppm[NQ_SIM_FAULT_COUNT]; /* chance of each fault for an I/O it applies to */
-    uint32_t writeback_ppm;  /* chance of a dirty sector to reach the disk on its own,
-                                at each write */
+    uint32_t writeback_ppm;  /* chance, at each write, that some dirty block of the file reaches the
+                                disk on its own */
     uint32_t garble_percent; /* of a power cut's undecided sectors [10] */
     bool collateral_damage;
     int64_t io_ns; /* what an I/O adds to the simulated clock (sim_clock.h) */
@@ -136,7 +137,8 @@ nq_sim_stats nq_sim_vfs_get_stats(nq_sim_vfs *disk);
 /* Flips one bit of a file, in the page cache and on the disk. False: no such file or byte. */
 bool nq_sim_vfs_flip_bit(nq_sim_vfs *disk, const char *path, uint64_t offset, unsigned bit);
 
-/* True when nothing written to the file, and no name on the whole disk, awaits a sync. */
+/* True when nothing written to the file, and no name on the whole disk, awaits a sync; false when
+ * there is no such file. */
 bool nq_sim_vfs_is_durable(nq_sim_vfs *disk, const char *path);
 
 #endif

@@ -1,0 +1,345 @@
+/* A simulated file's content: page cache, disk, and what lies between them.
+ *
+ *   write    now := data, dirty          sync     durable := now, before := durable where dirty
+ *   resize   now := zeros beyond         settle   durable := per dirty sector one of
+ *                                                 {durable, now, garbage}; now := durable
+ *
+ * I1  Beyond now_bytes `now` is zero; beyond durable_bytes `durable` is, but for dirty blocks that
+ *     reached the disk on their own: whoever moves durable_bytes zeroes what lies behind it.
+ * I2  `durable` of a sector that is not dirty equals `now` below cut_bytes. */
+#include <string.h>
+
+#include "engine/ground/base/assert.h"
+#include "engine/ground/base/heap.h"
+#include "engine/ground/os/sim_disk_internal.h"
+
+void *nq__sim_alloc(size_t bytes) {
+    void *memory = nq_heap_calloc(1, bytes);
+    NQ_ASSERT(memory != NULL);
+    return memory;
+}
+
+nq__sim_inode *nq__sim_inode_create(nq_sim_vfs *disk, bool is_dir) {
+    nq__sim_inode *inode = nq__sim_alloc(sizeof(*inode));
+    inode->references = 1;
+    inode->is_dir = is_dir;
+    inode->next = disk->inodes;
+    disk->inodes = inode;
+    return inode;
+}
+
+void nq__sim_inode_release(nq_sim_vfs *disk, nq__sim_inode *inode) {
+    if (inode == NULL || --inode->references > 0) {
+        return;
+    }
+    nq__sim_inode **link = &disk->inodes;
+    while (*link != inode) {
+        link = &(*link)->next;
+    }
+    *link = inode->next;
+    if (disk->last_written == inode) {
+        disk->last_written = NULL;
+    }
+    for (size_t i = 0; i < inode->block_count; i++) {
+        nq_heap_free(inode->blocks[i]);
+    }
+    nq_heap_free(inode->blocks);
+    nq_heap_free(inode);
+}
+
+nq__sim_inode *nq__sim_inode_clone(nq_sim_vfs *copy, const nq__sim_inode *inode) {
+    nq__sim_inode *clone = nq__sim_inode_create(copy, inode->is_dir);
+    clone->now_bytes = inode->now_bytes;
+    clone->durable_bytes = inode->durable_bytes;
+    clone->cut_bytes = inode->cut_bytes;
+    clone->dirty_low = inode->dirty_low;
+    clone->dirty_high = inode->dirty_high;
+    clone->block_count = inode->block_count;
+    if (inode->block_count > 0) {
+        clone->blocks = nq__sim_alloc(inode->block_count * sizeof(inode->blocks[0]));
+    }
+    for (size_t i = 0; i < inode->block_count; i++) {
+        if (inode->blocks[i] != NULL) {
+            clone->blocks[i] = nq__sim_alloc(sizeof(nq__sim_block));
+            memcpy(clone->blocks[i], inode->blocks[i], sizeof(nq__sim_block));
+        }
+    }
+    return clone;
+}
+
+static nq__sim_block *block_at(const nq__sim_inode *inode, uint64_t index) {
+    return index < inode->block_count ? inode->blocks[index] : NULL;
+}
+
+static nq__sim_block *make_block(nq__sim_inode *inode, uint64_t index) {
+    if (index >= inode->block_count) {
+        size_t count = inode->block_count * 2 > index + 1 ? inode->block_count * 2 : index + 1;
+        nq__sim_block **blocks = nq__sim_alloc(count * sizeof(blocks[0]));
+        if (inode->block_count > 0) {
+            memcpy(blocks, inode->blocks, inode->block_count * sizeof(blocks[0]));
+        }
+        nq_heap_free(inode->blocks);
+        inode->blocks = blocks;
+        inode->block_count = count;
+    }
+    if (inode->blocks[index] == NULL) {
+        inode->blocks[index] = nq__sim_alloc(sizeof(nq__sim_block));
+    }
+    return inode->blocks[index];
+}
+
+static void mark_dirty(nq__sim_inode *inode, size_t index, uint32_t from, uint32_t to) {
+    for (uint32_t sector = from / NQ_SIM_SECTOR_BYTES; sector * NQ_SIM_SECTOR_BYTES < to;
+         sector++) {
+        inode->blocks[index]->dirty |= (uint8_t)(1u << sector);
+    }
+    bool is_clean = inode->dirty_low == inode->dirty_high;
+    if (is_clean || index < inode->dirty_low) {
+        inode->dirty_low = index;
+    }
+    if (is_clean || index >= inode->dirty_high) {
+        inode->dirty_high = index + 1;
+    }
+}
+
+void nq__sim_content_write(nq__sim_inode *inode, uint64_t offset, const uint8_t *data,
+                           size_t bytes) {
+    for (size_t done = 0; done < bytes;) {
+        uint64_t index = (offset + done) / SIM_BLOCK_BYTES;
+        uint32_t from = (uint32_t)((offset + done) % SIM_BLOCK_BYTES);
+        size_t part = SIM_BLOCK_BYTES - from < bytes - done ? SIM_BLOCK_BYTES - from : bytes - done;
+        memcpy(make_block(inode, index)->now + from, data + done, part);
+        mark_dirty(inode, index, from, from + (uint32_t)part);
+        done += part;
+    }
+    if (bytes > 0 && offset + bytes > inode->now_bytes) {
+        inode->now_bytes = offset + bytes;
+    }
+}
+
+void nq__sim_content_read(const nq__sim_inode *inode, uint64_t offset, uint8_t *out_data,
+                          size_t bytes, bool is_stale) {
+    for (size_t done = 0; done < bytes;) {
+        uint64_t at = offset + done;
+        uint32_t from = (uint32_t)(at % NQ_SIM_SECTOR_BYTES);
+        size_t part = NQ_SIM_SECTOR_BYTES - from;
+        part = part < bytes - done ? part : bytes - done;
+        const nq__sim_block *block = block_at(inode, at / SIM_BLOCK_BYTES);
+        uint32_t sector = (uint32_t)(at % SIM_BLOCK_BYTES) / NQ_SIM_SECTOR_BYTES;
+        if (block == NULL) {
+            memset(out_data + done, 0, part);
+        } else {
+            bool is_dirty = (block->dirty >> sector & 1) != 0;
+            const uint8_t *source = is_stale && !is_dirty ? block->before : block->now;
+            memcpy(out_data + done, source + at % SIM_BLOCK_BYTES, part);
+        }
+        done += part;
+    }
+}
+
+/* Zeroes the page cache's, or the disk's, bytes from `size` on. */
+static void zero_beyond(nq__sim_inode *inode, uint64_t size, bool on_disk) {
+    for (uint64_t i = size / SIM_BLOCK_BYTES; i < inode->block_count; i++) {
+        nq__sim_block *block = inode->blocks[i];
+        uint32_t from = i == size / SIM_BLOCK_BYTES ? (uint32_t)(size % SIM_BLOCK_BYTES) : 0;
+        if (block == NULL) {
+            continue;
+        }
+        memset((on_disk ? block->durable : block->now) + from, 0, SIM_BLOCK_BYTES - from);
+        if (!on_disk) {
+            /* A sector cut in two keeps its dirt; whole ones have nothing left to be written. */
+            uint32_t first = (from + NQ_SIM_SECTOR_BYTES - 1) / NQ_SIM_SECTOR_BYTES;
+            block->dirty &= (uint8_t)((1u << first) - 1);
+        }
+    }
+}
+
+void nq__sim_content_resize(nq__sim_inode *inode, uint64_t bytes) {
+    if (bytes < inode->now_bytes) {
+        zero_beyond(inode, bytes, false);
+        if (bytes < inode->cut_bytes) {
+            inode->cut_bytes = bytes;
+        }
+    }
+    inode->now_bytes = bytes;
+}
+
+static uint8_t *sector_of(uint8_t *image, uint32_t sector) {
+    return image + (size_t)sector * NQ_SIM_SECTOR_BYTES;
+}
+
+static void settled(nq__sim_inode *inode) {
+    inode->cut_bytes = inode->durable_bytes;
+    inode->dirty_low = 0;
+    inode->dirty_high = 0;
+}
+
+void nq__sim_content_sync(nq__sim_inode *inode) {
+    if (inode->cut_bytes < inode->durable_bytes) {
+        zero_beyond(inode, inode->cut_bytes, true);
+    }
+    for (size_t i = inode->dirty_low; i < inode->dirty_high; i++) {
+        nq__sim_block *block = inode->blocks[i];
+        for (uint32_t sector = 0; block != NULL && sector < SIM_SECTORS_PER_BLOCK; sector++) {
+            if ((block->dirty >> sector & 1) != 0) {
+                memcpy(sector_of(block->before, sector), sector_of(block->durable, sector),
+                       NQ_SIM_SECTOR_BYTES);
+                memcpy(sector_of(block->durable, sector), sector_of(block->now, sector),
+                       NQ_SIM_SECTOR_BYTES);
+            }
+        }
+        if (block != NULL) {
+            block->dirty = 0;
+        }
+    }
+    inode->durable_bytes = inode->now_bytes;
+    zero_beyond(inode, inode->durable_bytes, true); /* I1 */
+    settled(inode);
+}
+
+bool nq__sim_content_is_durable(const nq__sim_inode *inode) {
+    return inode->dirty_low == inode->dirty_high && inode->now_bytes == inode->durable_bytes &&
+           inode->cut_bytes == inode->durable_bytes;
+}
+
+void nq__sim_content_write_back(nq__sim_inode *inode, nq_rng *rng) {
+    /* While a cut is undecided the disk below it must stay as it was. */
+    if (inode->dirty_low == inode->dirty_high || inode->cut_bytes < inode->durable_bytes) {
+        return;
+    }
+    size_t index =
+        inode->dirty_low + (size_t)nq_rng_below(rng, inode->dirty_high - inode->dirty_low);
+    nq__sim_block *block = inode->blocks[index];
+    for (uint32_t sector = 0; block != NULL && sector < SIM_SECTORS_PER_BLOCK; sector++) {
+        if ((block->dirty >> sector & 1) != 0) {
+            memcpy(sector_of(block->durable, sector), sector_of(block->now, sector),
+                   NQ_SIM_SECTOR_BYTES);
+        }
+    }
+}
+
+/* What a sector may hold that was being written: noise, zeros, or the new up to somewhere. */
+static void garble(nq_rng *rng, uint8_t *sector, const uint8_t *written) {
+    uint64_t kind = nq_rng_below(rng, 4);
+    size_t at = (size_t)nq_rng_below(rng, NQ_SIM_SECTOR_BYTES);
+    if (kind == 0) {
+        memset(sector, 0, NQ_SIM_SECTOR_BYTES);
+    } else if (kind == 1) {
+        memset(sector, 0xFF, NQ_SIM_SECTOR_BYTES);
+    } else if (kind == 2) {
+        memcpy(sector, written, at);
+    } else {
+        for (size_t i = 0; i < NQ_SIM_SECTOR_BYTES; i++) {
+            sector[i] = (uint8_t)nq_rng_next(rng);
+        }
+    }
+}
+
+/* Which size a cut left: the cut may have been lost, and of an extension any part. */
+static uint64_t settle_size(nq__sim_inode *inode, nq_rng *rng) {
+    uint64_t base = inode->durable_bytes;
+    if (inode->cut_bytes < base && nq_rng_below(rng, 2) == 0) {
+        base = inode->cut_bytes;
+        zero_beyond(inode, base, true);
+    }
+    if (inode->now_bytes <= base) {
+        return base;
+    }
+    switch (nq_rng_below(rng, 3)) {
+    case 0:
+        return base;
+    case 1:
+        return inode->now_bytes;
+    default: {
+        uint64_t size = base + nq_rng_below(rng, inode->now_bytes - base);
+        size = (size + NQ_SIM_SECTOR_BYTES - 1) / NQ_SIM_SECTOR_BYTES * NQ_SIM_SECTOR_BYTES;
+        return size < inode->now_bytes ? size : inode->now_bytes;
+    }
+    }
+}
+
+/* One file's mood: everything, nothing, or each sector by itself. */
+static uint32_t draw_keep_percent(nq_rng *rng) {
+    static const uint32_t PERCENTS[] = {0, 100, 50, 50, 10, 90};
+    return PERCENTS[nq_rng_below(rng, sizeof(PERCENTS) / sizeof(PERCENTS[0]))];
+}
+
+static void settle_block(nq_sim_vfs *disk, nq__sim_block *block, uint32_t keep_percent) {
+    for (uint32_t sector = 0; sector < SIM_SECTORS_PER_BLOCK; sector++) {
+        if ((block->dirty >> sector & 1) == 0) {
+            continue;
+        }
+        uint8_t *durable = sector_of(block->durable, sector);
+        const uint8_t *now = sector_of(block->now, sector);
+        bool may_garble = keep_percent > 0 && keep_percent < 100;
+        if (may_garble && nq_rng_below(&disk->rng, 100) < disk->options.garble_percent) {
+            garble(&disk->rng, durable, now);
+            disk->stats.sectors_garbled++;
+        } else if (nq_rng_below(&disk->rng, 100) < keep_percent) {
+            memcpy(durable, now, NQ_SIM_SECTOR_BYTES);
+            disk->stats.sectors_kept++;
+        } else {
+            disk->stats.sectors_dropped++;
+        }
+    }
+    block->dirty = 0;
+}
+
+void nq__sim_content_settle(nq_sim_vfs *disk, nq__sim_inode *inode, bool keeps_size) {
+    if (nq__sim_content_is_durable(inode)) {
+        return;
+    }
+    uint64_t size = keeps_size ? inode->now_bytes : settle_size(inode, &disk->rng);
+    if (keeps_size && inode->cut_bytes < inode->durable_bytes) {
+        zero_beyond(inode, inode->cut_bytes, true);
+    }
+    uint32_t keep_percent = draw_keep_percent(&disk->rng);
+    for (size_t i = inode->dirty_low; i < inode->dirty_high; i++) {
+        if (inode->blocks[i] != NULL) {
+            settle_block(disk, inode->blocks[i], keep_percent);
+        }
+    }
+    zero_beyond(inode, size, true); /* I1 */
+    inode->durable_bytes = size;
+    inode->now_bytes = size;
+    settled(inode);
+    for (size_t i = 0; i < inode->block_count; i++) {
+        if (inode->blocks[i] != NULL) {
+            memcpy(inode->blocks[i]->now, inode->blocks[i]->durable, SIM_BLOCK_BYTES);
+        }
+    }
+}
+
+void nq__sim_content_damage(nq_sim_vfs *disk, nq__sim_inode *inode, uint64_t offset) {
+    uint64_t low = offset > NQ_SIM_COLLATERAL_BYTES ? offset - NQ_SIM_COLLATERAL_BYTES : 0;
+    uint64_t high = offset + NQ_SIM_COLLATERAL_BYTES;
+    high = high < inode->durable_bytes ? high : inode->durable_bytes;
+    if (low >= high) {
+        return;
+    }
+    uint64_t start = low + nq_rng_below(&disk->rng, high - low);
+    uint64_t end = start + 1 + nq_rng_below(&disk->rng, high - start);
+    for (uint64_t sector = start / NQ_SIM_SECTOR_BYTES; sector * NQ_SIM_SECTOR_BYTES < end;
+         sector++) {
+        nq__sim_block *block = make_block(inode, sector / SIM_SECTORS_PER_BLOCK);
+        uint32_t within = (uint32_t)(sector % SIM_SECTORS_PER_BLOCK);
+        garble(&disk->rng, sector_of(block->durable, within), sector_of(block->before, within));
+        disk->stats.sectors_garbled++;
+    }
+    zero_beyond(inode, inode->durable_bytes, true); /* I1 */
+    for (uint64_t i = start / SIM_BLOCK_BYTES; i * SIM_BLOCK_BYTES < end; i++) {
+        memcpy(inode->blocks[i]->now, inode->blocks[i]->durable, SIM_BLOCK_BYTES);
+    }
+}
+
+bool nq__sim_content_flip_bit(nq__sim_inode *inode, uint64_t offset, unsigned bit) {
+    if (offset >= inode->now_bytes || bit > 7) {
+        return false;
+    }
+    nq__sim_block *block = make_block(inode, offset / SIM_BLOCK_BYTES);
+    block->now[offset % SIM_BLOCK_BYTES] ^= (uint8_t)(1u << bit);
+    if (offset < inode->durable_bytes) {
+        block->durable[offset % SIM_BLOCK_BYTES] ^= (uint8_t)(1u << bit);
+    }
+    return true;
+}
