@@ -124,6 +124,47 @@ static nq_status set_bool(nq_ctx *ctx, nq_config *config, const nq_setting *sett
     return NQ_OK;
 }
 
+bool nq_config_split_address(const char *address, char host[NQ_CONFIG_HOST_BYTES],
+                             uint16_t *out_port) {
+    const char *colon = strrchr(address, ':');
+    uint64_t port = 0;
+    if (colon == NULL ||
+        nq__config_parse_number(NQ_SETTING_COUNT, nq_bytes_of_cstr(colon + 1), &port) != NULL ||
+        port > UINT16_MAX) {
+        return false;
+    }
+    nq_bytes name = nq_bytes_of(address, (size_t)(colon - address));
+    bool is_bracketed = name.size >= 2 && name.data[0] == '[' && name.data[name.size - 1] == ']';
+    if (is_bracketed) {
+        name = nq_bytes_of(name.data + 1, name.size - 2);
+    } else if (name.size > 0 && memchr(name.data, ':', name.size) != NULL) {
+        /* An IPv6 address without brackets: where its port begins is a guess. */
+        return false;
+    } else if (name.size == 0) {
+        name = NQ_BYTES_LITERAL("::");
+    }
+    if (name.size == 0 || name.size >= NQ_CONFIG_HOST_BYTES) {
+        return false;
+    }
+    memcpy(host, name.data, name.size);
+    host[name.size] = '\0';
+    *out_port = (uint16_t)port;
+    return true;
+}
+
+static nq_status check_address(nq_ctx *ctx, const nq_setting *setting, const char *text,
+                               const char *where) {
+    char host[NQ_CONFIG_HOST_BYTES];
+    uint16_t port = 0;
+    if (nq_config_split_address(text, host, &port)) {
+        return NQ_OK;
+    }
+    nq_status status = nq_fail(ctx, NQ_INVALID_ARGUMENT, "%s%s: \"%s\" is not host:port", where,
+                               setting->key, text);
+    nq_error_set_hint(&ctx->error, "For example 127.0.0.1:50051, or [::1]:50051.");
+    return status;
+}
+
 nq_status nq_config_set(nq_ctx *ctx, nq_arena *arena, nq_config *config, const nq_setting *setting,
                         nq_bytes text, nq_setting_source source, const char *where) {
     const char *copy = (const char *)nq_arena_copy(arena, text).data;
@@ -131,10 +172,14 @@ nq_status nq_config_set(nq_ctx *ctx, nq_arena *arena, nq_config *config, const n
         return nq_fail_no_memory(ctx, "the configuration");
     }
     switch (setting->kind) {
+    case NQ_SETTING_ADDRESS:
     case NQ_SETTING_TEXT:
         if (strlen(copy) != text.size || text.size >= NQ_SETTING_VALUE_BYTES) {
             return nq_fail(ctx, NQ_INVALID_ARGUMENT, "%s%s: the text is too long or holds a NUL",
                            where, setting->key);
+        }
+        if (setting->kind == NQ_SETTING_ADDRESS) {
+            NQ_TRY(check_address(ctx, setting, copy, where));
         }
         memcpy(member_of(config, setting), &copy, sizeof copy);
         break;

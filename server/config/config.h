@@ -12,6 +12,7 @@
 
 typedef enum nq_setting_kind {
     NQ_SETTING_TEXT,
+    NQ_SETTING_ADDRESS, /* host:port */
     NQ_SETTING_CHOICE,
     NQ_SETTING_BOOL,
     NQ_SETTING_COUNT,
@@ -49,6 +50,7 @@ enum {
 extern const nq_setting nq_settings[NQ_SETTING_TOTAL];
 
 #define NQ_MEMBER_TEXT     const char *
+#define NQ_MEMBER_ADDRESS  const char *
 #define NQ_MEMBER_CHOICE   const char *
 #define NQ_MEMBER_BOOL     bool
 #define NQ_MEMBER_COUNT    uint64_t
@@ -93,6 +95,13 @@ nq_status nq_config_init(nq_ctx *ctx, nq_arena *arena, nq_config *out_config);
 nq_status nq_config_set(nq_ctx *ctx, nq_arena *arena, nq_config *config, const nq_setting *setting,
                         nq_bytes text, nq_setting_source source, const char *where);
 
+enum { NQ_CONFIG_HOST_BYTES = 256 };
+
+/* "127.0.0.1:50051", "[::1]:50051", ":50051" (every address) as host, without brackets, and port.
+ * false: it is none of these. */
+bool nq_config_split_address(const char *address, char host[NQ_CONFIG_HOST_BYTES],
+                             uint16_t *out_port);
+
 /* The setting of this key, or NULL. */
 const nq_setting *nq_setting_find(nq_bytes key);
 /* The key that looks most like `key`, or NULL when none is near. */
@@ -104,7 +113,7 @@ enum { NQ_SETTING_VALUE_BYTES = 512 };
 void nq_setting_print(const nq_config *config, const nq_setting *setting,
                       char text[NQ_SETTING_VALUE_BYTES]);
 
-/* "--listen-port" and "NEUROQUANTUM_LISTEN_PORT" from "listen.port". */
+/* "--storage-cache" and "NEUROQUANTUM_STORAGE_CACHE" from "storage.cache". */
 void nq_setting_flag(const nq_setting *setting, char flag[64]);
 void nq_setting_variable(const nq_setting *setting, char variable[64]);
 

@@ -83,6 +83,7 @@ void nq_setting_print(const nq_config *config, const nq_setting *setting,
     uint64_t value = 0;
     switch (setting->kind) {
     case NQ_SETTING_TEXT:
+    case NQ_SETTING_ADDRESS:
     case NQ_SETTING_CHOICE:
         memcpy(&words, member, sizeof words);
         (void)snprintf(text, NQ_SETTING_VALUE_BYTES, "%s", words);

@@ -29,7 +29,7 @@ static void print_range(FILE *file, const nq_setting *setting) {
     } else if (setting->maximum[0] != '\0') {
         fprintf(file, "%s .. %s", setting->minimum, setting->maximum);
     } else {
-        fprintf(file, "any text");
+        fprintf(file, setting->kind == NQ_SETTING_ADDRESS ? "host:port" : "any text");
     }
 }
 
@@ -38,17 +38,22 @@ void nq_config_print_defaults(FILE *file) {
     fprintf(file, "# Every setting of neuroquantumd with its default.\n");
     for (size_t i = 0; i < NQ_SETTING_TOTAL; i++) {
         const nq_setting *setting = &nq_settings[i];
-        size_t group_bytes = strcspn(setting->key, ".");
-        if (!nq_bytes_equal(group, nq_bytes_of(setting->key, group_bytes))) {
-            group = nq_bytes_of(setting->key, group_bytes);
-            fprintf(file, "\n%.*s:\n", (int)group_bytes, setting->key);
+        const char *dot = strchr(setting->key, '.');
+        const char *indent = dot == NULL ? "" : "  ";
+        nq_bytes own = nq_bytes_of(setting->key, dot == NULL ? 0 : (size_t)(dot - setting->key));
+        if (dot == NULL || !nq_bytes_equal(group, own)) {
+            fprintf(file, "\n");
         }
-        print_wrapped(file, "  # ", setting->help);
-        fprintf(file, "  # Range: ");
+        if (dot != NULL && !nq_bytes_equal(group, own)) {
+            fprintf(file, "%.*s:\n", NQ_BYTES_FORMAT(own));
+        }
+        group = own;
+        print_wrapped(file, dot == NULL ? "# " : "  # ", setting->help);
+        fprintf(file, "%s# Range: ", indent);
         print_range(file, setting);
-        bool is_quoted = setting->kind == NQ_SETTING_TEXT;
-        fprintf(file, "\n  %s: %s%s%s\n", setting->key + group_bytes + 1, is_quoted ? "\"" : "",
-                setting->default_text, is_quoted ? "\"" : "");
+        bool is_quoted = setting->kind == NQ_SETTING_TEXT || setting->kind == NQ_SETTING_ADDRESS;
+        fprintf(file, "\n%s%s: %s%s%s\n", indent, dot == NULL ? setting->key : dot + 1,
+                is_quoted ? "\"" : "", setting->default_text, is_quoted ? "\"" : "");
     }
 }
 

@@ -1,7 +1,7 @@
 /* The configuration file: YAML mappings of scalars, nested by the dots of the keys.
  *
- *     listen:
- *       port: 50051
+ *     storage:
+ *       cache: 256MiB
  *
  * Sequences, anchors, aliases, further documents and a key given twice are errors: there is no
  * setting they could mean. */

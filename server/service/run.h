@@ -18,17 +18,28 @@ typedef struct nq_run {
     nq_bytes sql;                /* for errors and lists */
     bool began_here;             /* a failure ends the transaction */
     bool commit_after;           /* a success commits it */
+    bool rollback_after;         /* a success rolls it back: ROLLBACK */
 } nq_run;
 
 /* The context of a call's statement: the call's, with the deadline brought forward by the request's
  * timeout and the server's. */
 void nq_run_init_ctx(nq_call *call, nq_service *service, int64_t timeout_ns, nq_ctx *out_ctx);
 
-/* Finds or prepares the statement, checks out or begins the transaction. A failed transaction
- * accepts nothing but rollbacks (NQ_TRANSACTION_FAILED). On failure nothing is held, and the error
- * shows its place in the text. */
+/* Checks the selected transaction out, or begins it. On failure nothing is held. */
+nq_status nq_run_select(nq_ctx *ctx, nq_service *service, const nq_wire_selector *selector,
+                        nq_run *out_run);
+
+/* Finds or prepares the statement, in place of the one before. A failed transaction accepts nothing
+ * but rollbacks (NQ_TRANSACTION_FAILED). */
+nq_status nq_run_find(nq_ctx *ctx, nq_run *run, const nq_wire_statement *statement);
+
+/* select and find; on failure nothing is held, and the error shows its place in the text. */
 nq_status nq_run_open(nq_ctx *ctx, nq_service *service, const nq_wire_statement *statement,
                       const nq_wire_selector *selector, nq_run *out_run);
+
+/* Gives a run without a transaction one of its own, committed when it succeeds: for statements
+ * whose answer may yet fail after the write. */
+nq_status nq_run_begin(nq_ctx *ctx, nq_run *run);
 
 /* How a run ended. */
 typedef struct nq_run_end {

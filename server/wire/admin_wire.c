@@ -158,11 +158,38 @@ void nq_stats_response_begin(nq_writer *writer, int64_t time_us) {
     nq_writer_put_timestamp(writer, 1, time_us);
 }
 
-void nq_metric_write(nq_writer *writer, const char *name, double value) {
-    enum { METRICS = 2, NAME = 1, VALUE = 2 };
+enum { METRIC_NAME = 1, METRIC_VALUE, METRIC_LABELS };
+
+/* `key="value"` pairs, separated by commas; values of ours hold no quotes. */
+static void put_labels(nq_writer *writer, const char *labels) {
+    while (*labels != '\0') {
+        char key[64];
+        size_t key_bytes = strcspn(labels, "=");
+        const char *value = labels + key_bytes + 2;
+        if (key_bytes >= sizeof key || labels[key_bytes] == '\0') {
+            return;
+        }
+        memcpy(key, labels, key_bytes);
+        key[key_bytes] = '\0';
+        size_t value_bytes = strcspn(value, "\"");
+        nq_writer_put_text_entry(writer, METRIC_LABELS, key, nq_bytes_of(value, value_bytes));
+        labels = value + value_bytes + (value[value_bytes] == '"');
+        labels += *labels == ',';
+    }
+}
+
+void nq_metric_write(nq_writer *writer, const char *name, const char *suffix, const char *labels,
+                     const char *quantile, double value) {
+    enum { METRICS = 2 };
+    char full_name[128];
+    (void)snprintf(full_name, sizeof full_name, "%s%s", name, suffix);
     size_t opened = nq_writer_open(writer, METRICS);
-    nq_writer_put_cstr(writer, NAME, name);
-    nq_writer_put_double(writer, VALUE, value);
+    nq_writer_put_cstr(writer, METRIC_NAME, full_name);
+    nq_writer_put_double(writer, METRIC_VALUE, value);
+    put_labels(writer, labels);
+    if (quantile[0] != '\0') {
+        nq_writer_put_text_entry(writer, METRIC_LABELS, "quantile", nq_bytes_of_cstr(quantile));
+    }
     nq_writer_close(writer, opened);
 }
 

@@ -68,7 +68,10 @@ typedef struct nq_server_info {
 void nq_server_info_write(nq_writer *writer, const nq_server_info *info);
 
 void nq_stats_response_begin(nq_writer *writer, int64_t time_us);
-void nq_metric_write(nq_writer *writer, const char *name, double value);
+/* `labels` in Prometheus' form without braces (`kind="read",…`), or "". `suffix` is appended to the
+ * name; `quantile` is one more label unless "". */
+void nq_metric_write(nq_writer *writer, const char *name, const char *suffix, const char *labels,
+                     const char *quantile, double value);
 
 typedef struct nq_connection_row {
     uint64_t id;

@@ -96,13 +96,13 @@ void nq_query_error_detail_write(nq_writer *writer, uint32_t field, const nq_err
     nq_writer_close(writer, opened);
 }
 
-static void put_status(nq_writer *writer, const nq_error *error) {
+static void put_status(nq_writer *writer, const nq_error *error, uint32_t statement_index) {
     size_t value = 0, any = 0;
     nq_writer_put_uint(writer, STATUS_CODE, nq_status_rpc_code(error->code));
     nq_writer_put_cstr(writer, STATUS_MESSAGE, error->message);
     put_error_info(writer, error);
     any = open_detail(writer, TYPE_URL "neuroquantum.v1.QueryErrorDetail", &value);
-    put_query_error_detail(writer, error, 0);
+    put_query_error_detail(writer, error, statement_index);
     close_detail(writer, any, value);
     if (concerns_field(error)) {
         any = open_detail(writer, TYPE_URL "google.rpc.BadRequest", &value);
@@ -121,10 +121,15 @@ static void put_status(nq_writer *writer, const nq_error *error) {
 
 nq_bytes nq_status_details_encode(void *self, nq_arena *arena, const nq_error *error) {
     (void)self;
+    return nq_status_details_encode_at(arena, error, 0);
+}
+
+nq_bytes nq_status_details_encode_at(nq_arena *arena, const nq_error *error,
+                                     uint32_t statement_index) {
     nq_writer writer;
     nq_bytes details = {0};
     nq_writer_init(&writer, 1 << 10, DETAILS_BYTES_MAX);
-    put_status(&writer, error);
+    put_status(&writer, error, statement_index);
     if (writer.status == NQ_OK) {
         details = nq_arena_copy(arena, nq_bytes_of(writer.start, nq_writer_size(&writer)));
     }

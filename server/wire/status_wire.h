@@ -14,6 +14,10 @@
  * not fit the 8 KiB that trailers may take. */
 nq_bytes nq_status_details_encode(void *self, nq_arena *arena, const nq_error *error);
 
+/* The same, for one statement of a batch. */
+nq_bytes nq_status_details_encode_at(nq_arena *arena, const nq_error *error,
+                                     uint32_t statement_index);
+
 /* Appends a QueryErrorDetail as the submessage `field`. */
 void nq_query_error_detail_write(nq_writer *writer, uint32_t field, const nq_error *error,
                                  uint32_t statement_index);

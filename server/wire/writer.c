@@ -59,19 +59,25 @@ bool nq_writer_grow(nq_writer *writer, size_t bytes) {
     return true;
 }
 
+nq_status nq_writer_check(nq_ctx *ctx, const nq_writer *writer) {
+    if (writer->status == NQ_OK) {
+        return NQ_OK;
+    }
+    if (writer->status != NQ_RESULT_TOO_LARGE) {
+        return nq_fail(ctx, writer->status, "no memory is left for the response");
+    }
+    nq_status status = nq_fail(ctx, NQ_RESULT_TOO_LARGE,
+                               "the response would be larger than %zu bytes", writer->bytes_max);
+    nq_error_set_hint(&ctx->error, "Use StreamService.ExecuteStream, LIMIT, or options.max_rows.");
+    return status;
+}
+
 nq_status nq_writer_finish(nq_ctx *ctx, nq_writer *writer, nq_payload **out_payload) {
     *out_payload = NULL;
-    nq_status status = writer->status;
+    nq_status status = nq_writer_check(ctx, writer);
     if (status == NQ_OK) {
         *out_payload = nq_payload_seal(writer->payload, nq_writer_size(writer));
         writer->payload = NULL;
-    } else if (status == NQ_RESULT_TOO_LARGE) {
-        status =
-            nq_fail(ctx, status, "the response would be larger than %zu bytes", writer->bytes_max);
-        nq_error_set_hint(&ctx->error,
-                          "Use StreamService.ExecuteStream, LIMIT, or options.max_rows.");
-    } else {
-        status = nq_fail(ctx, status, "no memory is left for the response");
     }
     nq_writer_deinit(writer);
     return status;

@@ -24,6 +24,9 @@ void nq_writer_init(nq_writer *writer, size_t initial_bytes, size_t bytes_max);
 /* Lets go of everything; after a finish, of nothing. */
 void nq_writer_deinit(nq_writer *writer);
 
+/* NQ_OK, or the writer's failure in words. */
+nq_status nq_writer_check(nq_ctx *ctx, const nq_writer *writer);
+
 /* Hands the message over, sealed, or fails with the writer's status. Empties the writer either way.
  */
 nq_status nq_writer_finish(nq_ctx *ctx, nq_writer *writer, nq_payload **out_payload);
