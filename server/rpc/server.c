@@ -86,19 +86,22 @@ static nq_status create_acceptor(nq_ctx *ctx, nq_server *server) {
     return nq__acceptor_create(ctx, &options, &server->acceptor);
 }
 
+/* Both exist before either's methods are added, because each is told of every service. */
 static nq_status create_own_services(nq_ctx *ctx, nq_server *server) {
     if (!server->options.without_health) {
         server->health = nq__health_create();
         if (server->health == NULL || !nq__health_add(server->health, "")) {
             return nq_fail_no_memory(ctx, "the health service");
         }
-        NQ_TRY(nq_server_add_methods(ctx, server, nq__health_methods, nq__health_method_count,
-                                     server->health));
     }
     if (server->options.descriptor_set.size > 0) {
         NQ_TRY(nq__reflection_create(ctx, server->options.descriptor_set, &server->reflection));
         NQ_TRY(nq_server_add_methods(ctx, server, nq__reflection_methods,
                                      nq__reflection_method_count, server->reflection));
+    }
+    if (server->health != NULL) {
+        NQ_TRY(nq_server_add_methods(ctx, server, nq__health_methods, nq__health_method_count,
+                                     server->health));
     }
     return NQ_OK;
 }

@@ -100,9 +100,10 @@ nq_rpc_stream *nq_rpc_stream_open(nq_rpc_client *client, const char *path, uint3
                                 gpr_time_from_millis(timeout_ms, GPR_TIMESPAN));
     }
     stream->client = client;
-    stream->call =
-        grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, client->queue,
-                                 grpc_slice_from_static_string(path), NULL, deadline, NULL);
+    grpc_slice method = grpc_slice_from_copied_string(path);
+    stream->call = grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS,
+                                            client->queue, method, NULL, deadline, NULL);
+    grpc_slice_unref(method);
     for (; metadata != NULL && metadata[2 * count] != NULL; count++) {
         items[count].key = grpc_slice_from_copied_string(metadata[2 * count]);
         items[count].value = grpc_slice_from_copied_string(metadata[2 * count + 1]);
