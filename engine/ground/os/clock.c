@@ -18,9 +18,13 @@ static int64_t read_ns(clockid_t clock) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+int64_t nq__clock_machine_ns(void) {
+    return read_ns(CLOCK_MONOTONIC);
+}
+
 int64_t nq_clock_monotonic_ns(void) {
     const nq__clock_source *source = replacement();
-    return source == NULL ? read_ns(CLOCK_MONOTONIC) : source->monotonic_ns();
+    return source == NULL ? nq__clock_machine_ns() : source->monotonic_ns();
 }
 
 int64_t nq_clock_realtime_us(void) {

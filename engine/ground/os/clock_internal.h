@@ -14,4 +14,7 @@ typedef struct nq__clock_source {
 /* NULL: the machine's. */
 extern const nq__clock_source *_Atomic nq__clock_replacement;
 
+/* The machine's monotonic clock, whatever replaces it. */
+int64_t nq__clock_machine_ns(void);
+
 #endif

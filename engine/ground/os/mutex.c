@@ -7,6 +7,12 @@
 #include <time.h>
 
 #include "engine/ground/base/assert.h"
+#include "engine/ground/os/clock.h"
+#include "engine/ground/os/clock_internal.h"
+#include "engine/ground/os/sim_clock.h"
+
+/* Nobody is woken by a simulated clock's moving: who waits for one looks again after this time. */
+enum { SIMULATED_POLL_NS = 1000000 };
 
 #ifndef NDEBUG
 enum { HELD_MAX = 16 };
@@ -91,10 +97,16 @@ bool nq_cond_wait_until(nq_cond *cond, nq_mutex *mutex, int64_t deadline_ns) {
         return true;
     }
     int64_t at = deadline_ns < 0 ? 0 : deadline_ns;
+    if (nq_sim_clock_is_on()) {
+        if (nq_clock_monotonic_ns() >= deadline_ns) {
+            return false;
+        }
+        at = nq__clock_machine_ns() + SIMULATED_POLL_NS;
+    }
     struct timespec until = {.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
     int code = pthread_cond_timedwait(&cond->cond, &mutex->mutex, &until);
     NQ_ASSERT(code == 0 || code == ETIMEDOUT);
-    return code == 0;
+    return code == 0 || nq_clock_monotonic_ns() < deadline_ns;
 }
 
 void nq_cond_signal(nq_cond *cond) {

@@ -8,6 +8,7 @@
 
 #include "engine/ground/base/assert.h"
 #include "engine/ground/base/heap.h"
+#include "engine/ground/obs/counter.h"
 
 typedef struct start_order {
     void (*run)(void *argument);
@@ -20,6 +21,7 @@ static void *begin(void *memory) {
     nq_heap_free(memory);
     (void)pthread_setname_np(pthread_self(), order.name);
     order.run(order.argument);
+    nq_counter_thread_end();
     return NULL;
 }
 

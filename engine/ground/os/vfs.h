@@ -135,7 +135,8 @@ static inline nq_status nq_file_truncate(nq_ctx *ctx, nq_file *file, uint64_t by
     return file->vtable->truncate(ctx, file, bytes);
 }
 
-/* Reserves space, growing the file; the reserved part reads as zeros. */
+/* Makes the file reach to `offset` + `bytes` at least, the new part reading as zeros, and reserves
+ * its space where the file system can. */
 static inline nq_status nq_file_allocate(nq_ctx *ctx, nq_file *file, uint64_t offset,
                                          uint64_t bytes) {
     return file->vtable->allocate(ctx, file, offset, bytes);

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "engine/ground/base/heap.h"
+#include "engine/ground/obs/counter.h"
+#include "engine/ground/os/clock.h"
 #include "engine/ground/os/vfs.h"
 
 /* The path follows the struct. */
@@ -23,12 +25,14 @@ static nq_status fail_errno(nq_ctx *ctx, int code, const char *what, const char 
     char words[128];
     const char *text = strerror_r(code, words, sizeof(words));
     bool is_full = code == ENOSPC || code == EDQUOT;
+    nq_counter_add(NQ_COUNTER_FILE_FAILURES, 1);
     return nq_fail(ctx, is_full ? NQ_DISK_FULL : NQ_IO_ERROR, "%s %s: %s", what, path, text);
 }
 
 static void posix_close(nq_file *file) {
     posix_file *self = (posix_file *)file;
     (void)close(self->descriptor);
+    nq_gauge_add(NQ_GAUGE_FILE_OPEN, -1);
     nq_heap_free(self);
 }
 
@@ -46,10 +50,12 @@ static nq_status posix_read_at(nq_ctx *ctx, nq_file *file, uint64_t offset, void
             return fail_errno(ctx, errno, "cannot read", self->path);
         }
         if (got == 0) {
-            return NQ_OK;
+            break;
         }
         *out_read += (size_t)got;
     }
+    nq_counter_add(NQ_COUNTER_FILE_READS, 1);
+    nq_counter_add(NQ_COUNTER_FILE_READ_BYTES, *out_read);
     return NQ_OK;
 }
 
@@ -67,14 +73,22 @@ static nq_status posix_write_at(nq_ctx *ctx, nq_file *file, uint64_t offset, con
         }
         done += (size_t)put;
     }
+    nq_counter_add(NQ_COUNTER_FILE_WRITES, 1);
+    nq_counter_add(NQ_COUNTER_FILE_WRITTEN_BYTES, bytes);
     return NQ_OK;
 }
 
 static nq_status posix_sync_data(nq_ctx *ctx, nq_file *file) {
     posix_file *self = (posix_file *)file;
+    int64_t start_ns = nq_clock_monotonic_ns();
     /* EINTR says nothing about what was written: it counts as a failure like any other. */
-    return fdatasync(self->descriptor) == 0 ? NQ_OK
-                                            : fail_errno(ctx, errno, "cannot sync", self->path);
+    if (fdatasync(self->descriptor) != 0) {
+        return fail_errno(ctx, errno, "cannot sync", self->path);
+    }
+    nq_counter_add(NQ_COUNTER_FILE_SYNCS, 1);
+    nq_histogram_observe(NQ_HISTOGRAM_FILE_SYNC_TIME,
+                         (uint64_t)(nq_clock_monotonic_ns() - start_ns));
+    return NQ_OK;
 }
 
 static nq_status posix_size(nq_ctx *ctx, nq_file *file, uint64_t *out_bytes) {
@@ -102,8 +116,14 @@ static nq_status posix_allocate(nq_ctx *ctx, nq_file *file, uint64_t offset, uin
     posix_file *self = (posix_file *)file;
     int code;
     do {
-        code = posix_fallocate(self->descriptor, (off_t)offset, (off_t)bytes);
+        code = fallocate(self->descriptor, 0, (off_t)offset, (off_t)bytes) == 0 ? 0 : errno;
     } while (code == EINTR);
+    if (code == EOPNOTSUPP) {
+        /* posix_fallocate would write a byte to each block, and race with whoever writes there. */
+        uint64_t size;
+        NQ_TRY(posix_size(ctx, file, &size));
+        return size >= offset + bytes ? NQ_OK : posix_truncate(ctx, file, offset + bytes);
+    }
     return code == 0 ? NQ_OK : fail_errno(ctx, code, "cannot allocate space in", self->path);
 }
 
@@ -127,6 +147,7 @@ static nq_status wrap(nq_ctx *ctx, int descriptor, const char *path, nq_file **o
     self->file.vtable = &file_vtable;
     self->descriptor = descriptor;
     memcpy(self->path, path, path_bytes);
+    nq_gauge_add(NQ_GAUGE_FILE_OPEN, 1);
     *out_file = &self->file;
     return NQ_OK;
 }

@@ -23,9 +23,18 @@ nq_status nq_worker_pool_create(nq_ctx *ctx, uint32_t thread_count, nq_worker_po
  */
 void nq_worker_pool_destroy(nq_worker_pool *pool);
 
-/* Any thread, tasks included. */
+/* Any thread, tasks included. Accepts whatever waits already: for work admitted elsewhere. */
 void nq_worker_pool_submit(nq_worker_pool *pool, nq_worker_task *task, void (*run)(void *argument),
                            void *argument);
+
+/* The same, unless `waiting_max` tasks are waiting: then NQ_OVERLOADED, and the task stays the
+ * caller's. */
+nq_status nq_worker_pool_try_submit(nq_ctx *ctx, nq_worker_pool *pool, uint64_t waiting_max,
+                                    nq_worker_task *task, void (*run)(void *argument),
+                                    void *argument) __attribute__((warn_unused_result));
+
+/* Returns when nothing is waiting or running. Not from a task. */
+void nq_worker_pool_drain(nq_worker_pool *pool);
 
 typedef struct nq_worker_pool_stats {
     uint32_t thread_count;

@@ -13,6 +13,8 @@
 #include <nmmintrin.h>
 #elif defined(__aarch64__)
 #include <arm_acle.h>
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 enum { POLYNOMIAL_REVERSED = (int)0x82F63B78, STREAM_BYTES = 1024 };
@@ -42,13 +44,16 @@ static void make_tables(void) {
             tables.slice[k][byte] = step(tables.slice[k - 1][byte], 0);
         }
     }
-    for (unsigned position = 0; position < 4; position++) {
-        for (uint32_t byte = 0; byte < 256; byte++) {
-            uint32_t crc = byte << (8 * position);
-            for (unsigned i = 0; i < STREAM_BYTES; i++) {
-                crc = step(crc, 0);
+    /* Appending zeros is linear: the shifts of the 32 single bits make up all others. */
+    for (unsigned bit = 0; bit < 32; bit++) {
+        uint32_t crc = UINT32_C(1) << bit;
+        for (unsigned i = 0; i < STREAM_BYTES; i++) {
+            crc = step(crc, 0);
+        }
+        for (unsigned byte = 0; byte < 256; byte++) {
+            if ((byte >> (bit % 8) & 1) != 0) {
+                tables.shift[bit / 8][byte] ^= crc;
             }
-            tables.shift[position][byte] = crc;
         }
     }
 }
@@ -113,11 +118,11 @@ DEFINE_HARDWARE(run_sse42, __attribute__((target("sse4.2"))), _mm_crc32_u64, _mm
 static nq_crc32c_variant hardware(void) {
     return (nq_crc32c_variant){"sse4.2", __builtin_cpu_supports("sse4.2") ? run_sse42 : NULL};
 }
-#elif defined(__aarch64__) && defined(__ARM_FEATURE_CRC32)
-/* The build's baseline (armv8-a+crc) has the instruction, as does every supported board. */
-DEFINE_HARDWARE(run_armv8, , __crc32cd, __crc32cb)
+#elif defined(__aarch64__)
+DEFINE_HARDWARE(run_armv8, __attribute__((target("+crc"))), __crc32cd, __crc32cb)
 static nq_crc32c_variant hardware(void) {
-    return (nq_crc32c_variant){"armv8-crc", run_armv8};
+    bool has_it = (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
+    return (nq_crc32c_variant){"armv8-crc", has_it ? run_armv8 : NULL};
 }
 #else
 static nq_crc32c_variant hardware(void) {
@@ -125,8 +130,7 @@ static nq_crc32c_variant hardware(void) {
 }
 #endif
 
-/* Tables are written once, before any thread that could race is started; the constructor sees to
- * it. */
+/* A constructor, so that no first use can race and no later one has to ask. */
 __attribute__((constructor)) static void choose(void) {
     make_tables();
     nq_crc32c_kernel kernel = hardware().kernel;
