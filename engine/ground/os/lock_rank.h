@@ -17,6 +17,7 @@ typedef enum nq_lock_rank {
     NQ_LOCK_PUBSUB_HUB,        /* channels and the subscriber trie */
     NQ_LOCK_PUBSUB_CHANNEL,    /* one channel: sequence and history */
     NQ_LOCK_PUBSUB_SUBSCRIBER, /* one subscriber's ring */
+    NQ_LOCK_PUBSUB_ROOM,       /* where publishers wait for room */
     NQ_LOCK_DATABASE,          /* the engine's front door: plan cache, counters of handles */
     NQ_LOCK_CATALOG,           /* the current catalog version */
     NQ_LOCK_SEQUENCE,          /* the next row id or identity value of one table */
