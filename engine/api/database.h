@@ -1,8 +1,8 @@
 /* Database: the engine's front door. Everything the server, the shell and the tests may ask of it.
  *
  * Handles: nq_database is shared by all threads. A transaction runs one statement at a time
- * (NQ_TRANSACTION_BUSY otherwise); a prepared statement is immutable and shared; a cursor belongs to
- * one thread at a time but may move between calls. */
+ * (NQ_TRANSACTION_BUSY otherwise); a prepared statement is immutable and shared; a cursor belongs
+ * to one thread at a time but may move between calls. */
 #ifndef NQ_API_DATABASE_H
 #define NQ_API_DATABASE_H
 
@@ -17,10 +17,10 @@ typedef struct nq_cursor nq_cursor;
 
 /* Zero means the default in brackets. */
 typedef struct nq_database_options {
-    uint64_t cache_bytes;           /* [64 MiB] */
-    uint64_t checkpoint_log_bytes;  /* [16 MiB] */
-    uint64_t statement_bytes_max;   /* memory of one statement: plan, sort, hash tables [256 MiB] */
-    uint64_t txn_bytes_max;         /* uncommitted writes of one transaction [64 MiB] */
+    uint64_t cache_bytes;          /* [64 MiB] */
+    uint64_t checkpoint_log_bytes; /* [16 MiB] */
+    uint64_t statement_bytes_max;  /* memory of one statement: plan, sort, hash tables [256 MiB] */
+    uint64_t txn_bytes_max;        /* uncommitted writes of one transaction [64 MiB] */
 } nq_database_options;
 
 nq_status nq_database_open(nq_ctx *ctx, nq_vfs *vfs, const char *directory,
@@ -54,14 +54,19 @@ nq_status nq_transaction_rollback_to(nq_ctx *ctx, nq_transaction *transaction, n
 nq_status nq_transaction_release(nq_ctx *ctx, nq_transaction *transaction, nq_bytes name);
 uint64_t nq_transaction_snapshot(const nq_transaction *transaction);
 
+/* Whether a commit was made under this request id, for a caller whose transaction is gone:
+ * *out_commit_lsn is then a log position not before it. */
+nq_status nq_transaction_find_commit(nq_ctx *ctx, nq_database *database, nq_bytes request_id,
+                                     bool *out_is_found, uint64_t *out_commit_lsn);
+
 /* ---- Statements ---- */
 
 /* What a statement is, as far as a caller must know before running it. */
 typedef enum nq_statement_kind {
-    NQ_STATEMENT_QUERY,  /* returns rows, writes nothing */
-    NQ_STATEMENT_WRITE,  /* INSERT, UPDATE, DELETE (with or without RETURNING) */
+    NQ_STATEMENT_QUERY, /* returns rows, writes nothing */
+    NQ_STATEMENT_WRITE, /* INSERT, UPDATE, DELETE (with or without RETURNING) */
     NQ_STATEMENT_DDL,
-    NQ_STATEMENT_BEGIN,  /* transaction control: the caller, who owns transactions, carries it out */
+    NQ_STATEMENT_BEGIN, /* transaction control: the caller, who owns transactions, carries it out */
     NQ_STATEMENT_COMMIT,
     NQ_STATEMENT_ROLLBACK,
     NQ_STATEMENT_SAVEPOINT,
@@ -76,8 +81,8 @@ typedef struct nq_parameter {
     nq_value value;    /* type UNKNOWN: taken from its place in the statement */
 } nq_parameter;
 
-/* Parses one statement (a trailing `;` is allowed, anything after it is not) and finds its result and
- * parameter types. Errors carry a position. Valid until released, across catalog changes: it is
+/* Parses one statement (a trailing `;` is allowed, anything after it is not) and finds its result
+ * and parameter types. Errors carry a position. Valid until released, across catalog changes: it is
  * prepared anew when the catalog has changed. */
 nq_status nq_prepare(nq_ctx *ctx, nq_database *database, nq_transaction *transaction, nq_bytes sql,
                      nq_prepared **out_prepared);
@@ -103,11 +108,11 @@ typedef struct nq_statement_stats {
     uint64_t log_bytes;
 } nq_statement_stats;
 
-/* Runs a prepared statement. `transaction` NULL: its own transaction, committed when a write returns
- * from open (a failed one is rolled back) and when a query's cursor closes. A write runs to its end
- * inside open; a query is live: each next does that batch's work only, on a snapshot kept until
- * close. `ctx` is only used during each call; its deadline and cancel flag stop the work within
- * 1024 rows. */
+/* Runs a prepared statement. `transaction` NULL: its own transaction, committed when a write
+ * returns from open (a failed one is rolled back) and when a query's cursor closes. A write runs to
+ * its end inside open; a query is live: each next does that batch's work only, on a snapshot kept
+ * until close. `ctx` is only used during each call; its deadline and cancel flag stop the work
+ * within 1024 rows. */
 nq_status nq_cursor_open(nq_ctx *ctx, nq_database *database, nq_transaction *transaction,
                          nq_prepared *prepared, const nq_parameter *parameters,
                          uint32_t parameter_count, nq_bytes request_id, nq_cursor **out_cursor);
@@ -132,8 +137,8 @@ void nq_cursor_close(nq_cursor *cursor);
 typedef struct nq_plan_node_info {
     int32_t parent; /* index, -1 for the root */
     nq_bytes operator_name;
-    nq_bytes target;   /* table or index, or empty */
-    nq_bytes details;  /* "filter: (a > 1)" lines joined by \n, or empty */
+    nq_bytes target;  /* table or index, or empty */
+    nq_bytes details; /* "filter: (a > 1)" lines joined by \n, or empty */
     double estimated_rows;
     uint64_t actual_rows; /* with analyze */
     int64_t actual_ns;    /* with analyze: inclusive of its inputs */
@@ -151,10 +156,10 @@ nq_status nq_explain(nq_ctx *ctx, nq_database *database, nq_transaction *transac
 
 typedef struct nq_ingest nq_ingest;
 
-/* Appends batches to a table. `columns` names the target columns in batch order (none: all, in table
- * order). With a non-empty `ingest_id` the offset of the next row is stored in the same transaction
- * as the rows, so that after a crash the caller resumes exactly where the last acknowledged
- * transaction ended. `upsert` replaces rows whose primary key exists. */
+/* Appends batches to a table. `columns` names the target columns in batch order (none: all, in
+ * table order). With a non-empty `ingest_id` the offset of the next row is stored in the same
+ * transaction as the rows, so that after a crash the caller resumes exactly where the last
+ * acknowledged transaction ended. `upsert` replaces rows whose primary key exists. */
 nq_status nq_ingest_open(nq_ctx *ctx, nq_database *database, nq_bytes table,
                          const nq_bytes *columns, uint32_t column_count, nq_bytes ingest_id,
                          bool upsert, nq_ingest **out_ingest);
@@ -176,8 +181,8 @@ typedef struct nq_table_info {
     int64_t create_time_us; /* since 1970, UTC */
 } nq_table_info;
 
-/* Tables whose name is > `after` (empty: from the first) and matches the LIKE `pattern` (empty: all),
- * at most `count_max`, by name. Allocated from `arena`. */
+/* Tables whose name is > `after` (empty: from the first) and matches the LIKE `pattern` (empty:
+ * all), at most `count_max`, by name. Allocated from `arena`. */
 nq_status nq_database_list_tables(nq_ctx *ctx, nq_database *database, nq_bytes after,
                                   nq_bytes pattern, uint32_t count_max, nq_arena *arena,
                                   nq_table_info **out_tables, uint32_t *out_count);

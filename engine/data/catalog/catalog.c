@@ -72,7 +72,7 @@ nq_status nq_catalog_open(nq_ctx *ctx, nq_store *store, int64_t (*wall_us)(void)
     nq_cond_init(&catalog->claims_changed);
     nq_status status = load_first(ctx, catalog);
     if (status == NQ_OK) {
-        status = nq__sequences_purge(ctx, catalog);
+        status = nq__catalog_purge(ctx, catalog);
     }
     if (status != NQ_OK) {
         destroy(catalog);
@@ -93,6 +93,13 @@ nq_status nq_catalog_close(nq_ctx *ctx, nq_catalog *catalog) {
 
 nq_store *nq_catalog_store(const nq_catalog *catalog) {
     return catalog->store;
+}
+
+uint64_t nq_catalog_current_id(nq_catalog *catalog) {
+    nq_mutex_lock(&catalog->mutex);
+    uint64_t id = catalog->current->id;
+    nq_mutex_unlock(&catalog->mutex);
+    return id;
 }
 
 /* Under the mutex: the version among those kept, acquired, or NULL. */

@@ -71,6 +71,8 @@ uint32_t nq_table_find_column(const nq_table *table, nq_bytes name);
 
 /* Snapshots with equal ids have equal content; ids of uncommitted changes are never shared. */
 uint64_t nq_catalog_snapshot_id(const nq_catalog_snapshot *snapshot);
+/* False: it shows changes that are not committed, and perhaps never will be. */
+bool nq_catalog_snapshot_is_committed(const nq_catalog_snapshot *snapshot);
 void nq_catalog_snapshot_acquire(const nq_catalog_snapshot *snapshot);
 void nq_catalog_snapshot_release(const nq_catalog_snapshot *snapshot);
 
@@ -90,5 +92,8 @@ nq_status nq_catalog_open(nq_ctx *ctx, nq_store *store, int64_t (*wall_us)(void)
 nq_status nq_catalog_close(nq_ctx *ctx, nq_catalog *catalog);
 
 nq_store *nq_catalog_store(const nq_catalog *catalog);
+
+/* The id of the version committed last. */
+uint64_t nq_catalog_current_id(nq_catalog *catalog);
 
 #endif

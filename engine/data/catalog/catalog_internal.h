@@ -26,6 +26,7 @@ enum {
     NQ__KEY_VERSION = 'V',  /* → u64: how many transactions have changed what exists */
     NQ__KEY_TABLE = 'T',    /* + name → table record */
     NQ__KEY_SEQUENCE = 'S', /* + u32 sequence id, u16 column (big-endian) → i64 not yet reserved */
+    NQ__KEY_NOTE = 'N',     /* + u32 tree (big-endian), name → whatever the noter wrote */
 };
 enum { NQ__CATALOG_FORMAT = 1 };
 
@@ -139,6 +140,8 @@ void nq__claims_release(nq_data_txn *txn);
 /* sequence.c */
 nq_status nq__sequences_save(nq_ctx *ctx, nq_catalog *catalog);
 void nq__sequences_destroy(nq_catalog *catalog);
-nq_status nq__sequences_purge(nq_ctx *ctx, nq_catalog *catalog);
+
+/* purge.c: forgets the sequences and notes of tables that are gone. */
+nq_status nq__catalog_purge(nq_ctx *ctx, nq_catalog *catalog);
 
 #endif

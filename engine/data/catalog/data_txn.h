@@ -61,4 +61,15 @@ nq_status nq_data_txn_next_numbers(nq_ctx *ctx, nq_data_txn *txn, const nq_table
 nq_status nq_data_txn_next_row_ids(nq_ctx *ctx, nq_data_txn *txn, const nq_table *table,
                                    uint32_t count, uint64_t *out_first);
 
+/* ---- Notes: small facts about a table's rows, kept and lost with them ---- */
+
+enum { NQ_NOTE_NAME_BYTES_MAX = 256 };
+
+/* out_value->data is NULL when there is none. Borrowed until the next call on the transaction.
+ * Emptying or dropping the table forgets its notes. */
+nq_status nq_data_txn_find_note(nq_ctx *ctx, nq_data_txn *txn, const nq_table *table, nq_bytes name,
+                                nq_bytes *out_value);
+nq_status nq_data_txn_put_note(nq_ctx *ctx, nq_data_txn *txn, const nq_table *table, nq_bytes name,
+                               nq_bytes value);
+
 #endif

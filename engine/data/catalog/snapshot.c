@@ -11,6 +11,10 @@ uint64_t nq_catalog_snapshot_id(const nq_catalog_snapshot *snapshot) {
     return snapshot->id;
 }
 
+bool nq_catalog_snapshot_is_committed(const nq_catalog_snapshot *snapshot) {
+    return (snapshot->id & private_bit) == 0;
+}
+
 void nq_catalog_snapshot_acquire(const nq_catalog_snapshot *snapshot) {
     nq_catalog_snapshot *counted = (nq_catalog_snapshot *)(uintptr_t)snapshot;
     (void)atomic_fetch_add_explicit(&counted->reference_count, 1, memory_order_relaxed);

@@ -4,7 +4,7 @@
 #include "engine/ground/base/heap.h"
 
 enum {
-    BATCH_TEXT_BYTES = 256 << 10,    /* a batch ends once its text is this long */
+    BATCH_TEXT_BYTES = 1 << 20,      /* a batch ends once its text is this long */
     SCAN_TEXT_BYTES_MAX = 256 << 20, /* one row and what else the batch holds */
 };
 

@@ -17,8 +17,8 @@ nq_status nq_batch_builder_init(nq_ctx *ctx, nq_batch_builder *builder, nq_arena
         nq_vector_builder *column = &builder->columns[i];
         column->type = types[i];
         column->form = nq_type_form(types[i].id);
-        column->nulls = nq_arena_calloc(arena, capacity, 1);
-        column->values = nq_arena_calloc(arena, capacity, nq_form_bytes(column->form));
+        column->nulls = nq_arena_alloc(arena, capacity);
+        column->values = nq_arena_alloc(arena, capacity * nq_form_bytes(column->form));
         if (column->nulls == NULL || column->values == NULL) {
             return nq_fail_no_memory(ctx, "a batch");
         }
