@@ -5,6 +5,7 @@
  * bits, in PostgreSQL's choice of notation. */
 #include "sdk/cli/literal.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -102,6 +103,14 @@ static bool equals(const char *text, size_t bytes, const char *word) {
     return bytes == strlen(word) && strncasecmp(text, word, bytes) == 0;
 }
 
+/* Whether a whole number survives being a double. */
+static bool is_same_integer(const char *text, size_t bytes, double value) {
+    int64_t integer;
+    bool is_exact;
+    return nq_literal_read_int(text, bytes, &integer, &is_exact) && fabs(value) < 0x1p63 &&
+           (int64_t)value == integer;
+}
+
 bool nq_literal_read_double(const char *text, size_t bytes, double *out_value, bool *out_is_exact) {
     char copy[512];
     decimal_shape shape;
@@ -120,9 +129,9 @@ bool nq_literal_read_double(const char *text, size_t bytes, double *out_value, b
     memcpy(copy, text, bytes);
     copy[bytes] = '\0';
     double value = strtod(copy, NULL);
-    bool is_whole_and_large = !shape.has_point_or_exponent && fabs(value) > 9007199254740992.0;
     *out_is_exact = shape.significant <= 17 && !shape.has_leading_zeros && text[0] != '+' &&
-                    isfinite(value) && (value != 0 || shape.is_zero) && !is_whole_and_large;
+                    isfinite(value) && (value != 0 || shape.is_zero) &&
+                    (shape.has_point_or_exponent || is_same_integer(text, bytes, value));
     *out_value = value;
     return isfinite(value);
 }
@@ -303,7 +312,9 @@ bool nq_literal_read_timestamp(const char *text, size_t bytes, int64_t *out_us,
 /* The shortest digits that read back to `value`, as d.ddde[+-]xx. */
 static int shortest_scientific(double value, bool is_single, char *out_text, size_t text_bytes) {
     int digits_max = is_single ? 9 : 17;
-    for (int digits = is_single ? 6 : 15;; digits++) {
+    /* So many digits always survive in a normal number; subnormal ones have fewer. */
+    bool is_subnormal = fabs(value) < (is_single ? (double)FLT_MIN : DBL_MIN);
+    for (int digits = is_subnormal ? 1 : is_single ? 6 : 15;; digits++) {
         snprintf(out_text, text_bytes, "%.*e", digits - 1, value);
         bool is_same =
             is_single ? strtof(out_text, NULL) == (float)value : strtod(out_text, NULL) == value;
@@ -326,7 +337,14 @@ static void write_double(nq_text *text, double value, bool is_single) {
     int digits = shortest_scientific(value, is_single, scientific, sizeof scientific);
     int exponent = (int)strtol(strchr(scientific, 'e') + 1, NULL, 10);
     if (exponent < -4 || exponent >= (is_single ? 6 : 15)) {
-        nq_text_append_format(text, "%.*g", digits, value);
+        char *mark = strchr(scientific, 'e');
+        char *end = mark;
+        while (digits > 1 && end[-1] == '0') {
+            end--;
+        }
+        end -= end[-1] == '.' ? 1 : 0;
+        nq_text_append(text, scientific, (size_t)(end - scientific));
+        nq_text_append_string(text, mark);
     } else {
         char fixed[64];
         int decimals = digits - 1 - exponent;

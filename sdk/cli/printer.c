@@ -117,8 +117,9 @@ static void release_held(nq_printer *printer) {
     size_t columns = printer->column_count;
     printer->widths_are_known = true;
     for (size_t i = 0; i < columns; i++) {
+        const char *name = printer->columns[i].name;
         printer->widths[i] =
-            nq_display_width(printer->columns[i].name, strlen(printer->columns[i].name));
+            printer->options.no_header ? 0 : nq_display_width(name, strlen(name));
         for (size_t row = 0; row < printer->held_rows; row++) {
             const char *cell = printer->held[row * columns + i];
             size_t width = nq_display_width(cell, strlen(cell));
