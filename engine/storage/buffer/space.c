@@ -80,6 +80,12 @@ void nq_space_give(nq_space *space, nq_page_id page) {
     space->free_count++;
 }
 
+void nq_space_remove(nq_space *space, nq_page_id page) {
+    NQ_ASSERT(nq_space_is_free(space, page));
+    space->words[page.value / 64] &= ~((uint64_t)1 << (page.value % 64));
+    space->free_count--;
+}
+
 /* The first page at or after `from` whose bit is `is_free`; page_count when there is none. */
 static uint32_t find_bit(const nq_space *space, uint32_t from, bool is_free) {
     while (from < space->page_count) {

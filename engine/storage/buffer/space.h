@@ -35,6 +35,8 @@ nq_status nq_space_take(nq_ctx *ctx, nq_space *space, nq_page_id *out_page);
 
 /* Gives a page back; cannot fail. */
 void nq_space_give(nq_space *space, nq_page_id page);
+/* Takes this free page. */
+void nq_space_remove(nq_space *space, nq_page_id page);
 bool nq_space_is_free(const nq_space *space, nq_page_id page);
 
 /* The first run of free pages at or after `from`; count 0 when there is none. */

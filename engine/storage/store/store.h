@@ -18,6 +18,7 @@
 #include "engine/ground/base/bytes.h"
 #include "engine/ground/base/ctx.h"
 #include "engine/ground/os/vfs.h"
+#include "engine/storage/wal/lsn.h"
 
 typedef struct nq_store nq_store;
 typedef struct nq_txn nq_txn;
@@ -27,11 +28,6 @@ typedef struct nq_scan nq_scan;
 typedef struct nq_tree_id {
     uint32_t value;
 } nq_tree_id;
-
-/* A position in the store's log; grows with every commit. */
-typedef struct nq_lsn {
-    uint64_t value;
-} nq_lsn;
 
 /* The tree that exists from creation on; the catalog lives in it. */
 #define NQ_TREE_CATALOG ((nq_tree_id){1})
@@ -43,8 +39,7 @@ enum {
 
 typedef enum nq_durability {
     NQ_DURABLE, /* commit returns when the log is on stable storage */
-    NQ_LAZY, /* commit returns at once; a crash may lose the last lazy_sync_ms of commits, in order
-              */
+    NQ_LAZY,    /* at once; a crash may lose the last lazy_sync_ms of commits, in order */
 } nq_durability;
 
 typedef enum nq_isolation {
@@ -55,12 +50,14 @@ typedef enum nq_isolation {
 
 /* Zero means the default in brackets. */
 typedef struct nq_store_options {
-    uint64_t cache_bytes; /* pages held in memory, hard limit [64 MiB] */
-    uint64_t
-        checkpoint_log_bytes; /* log written since the last checkpoint that starts one [16 MiB] */
-    uint64_t txn_bytes_max;   /* uncommitted writes of one transaction held in memory [64 MiB] */
-    uint32_t lazy_sync_ms;    /* [200] */
-    bool must_exist;          /* fail rather than create */
+    uint64_t cache_bytes;          /* pages held in memory, hard limit [64 MiB] */
+    uint64_t checkpoint_log_bytes; /* logged since the last checkpoint, to start one [16 MiB] */
+    uint64_t txn_bytes_max;        /* uncommitted writes of one transaction in memory [64 MiB] */
+    uint32_t lazy_sync_ms;         /* [200] */
+    uint32_t log_segment_bytes;    /* of a new store; a multiple of 4 KiB [4 MiB] */
+    bool must_exist;               /* fail rather than create */
+    bool is_manual; /* no background threads: the caller checkpoints, and lazy commits are synced by
+                     * the next durable one */
 } nq_store_options;
 
 /* Opens, recovering if the last run did not close. `directory` is created if missing. Fails with
@@ -120,7 +117,12 @@ typedef struct nq_commit_options {
 } nq_commit_options;
 
 /* Ends the transaction whatever it returns; on NQ_OK the writes are visible to later snapshots and
- * as durable as asked for. Out parameters may be NULL. */
+ * as durable as asked for. A durable commit is visible only once it is durable; a lazy one that
+ * follows an unfinished durable one waits for that. A SERIALIZABLE transaction fails with
+ * NQ_WRITE_CONFLICT when anything it has read is no longer the same. A request id that another
+ * commit carried within its time fails with NQ_REQUEST_ID_REUSED; nq_store_find_request then has
+ * its result. After NQ_IO_ERROR or NQ_READ_ONLY_DATABASE the outcome is known only after recovery.
+ * Out parameters may be NULL. */
 nq_status nq_txn_commit(nq_ctx *ctx, nq_txn *txn, const nq_commit_options *options,
                         nq_lsn *out_lsn);
 
@@ -146,6 +148,10 @@ nq_status nq_scan_open(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, const nq_scan_
 /* The next entry; out_key->data is NULL at the end. Both are borrowed until the next call on this
  * scan: no latch is held between calls. */
 nq_status nq_scan_next(nq_ctx *ctx, nq_scan *scan, nq_bytes *out_key, nq_bytes *out_value);
+
+/* Lets go of the page of the cache that an open scan stands on; the next nq_scan_next takes it up
+ * again. What was borrowed is gone. Call it before a scan is left waiting: thousands may. */
+void nq_scan_park(nq_scan *scan);
 void nq_scan_close(nq_scan *scan);
 
 /* Writes every committed change to the data file and recycles the log before it. */
@@ -164,6 +170,7 @@ typedef struct nq_tree_stats {
     uint64_t page_count;
     uint64_t bytes; /* of its pages */
 } nq_tree_stats;
+/* As of the snapshot, without the transaction's own writes. */
 nq_status nq_txn_tree_stats(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_tree_stats *out_stats);
 
 typedef struct nq_store_stats {

@@ -1,0 +1,150 @@
+/* Apply: a commit's records go into the trees, at commit and again at recovery.
+ *
+ * Works on pages of its own generation only, so until it is installed nobody can see it and
+ * forgetting it is giving its pages back. */
+#include "engine/ground/base/assert.h"
+#include "engine/ground/base/heap.h"
+#include "engine/storage/store/store_internal.h"
+
+static nq_status take_page(nq_ctx *ctx, void *user, nq_page_id *out_page) {
+    nq_apply *apply = user;
+    nq_store *store = apply->store;
+    nq_mutex_lock(&store->space_mutex);
+    nq_status status = nq_space_take(ctx, &store->space, out_page);
+    nq_mutex_unlock(&store->space_mutex);
+    NQ_TRY(status);
+    nq_held_page taken = {apply->version->generation, out_page->value};
+    status = nq__held_add(ctx, &apply->taken, taken);
+    if (status != NQ_OK) {
+        nq_mutex_lock(&store->space_mutex);
+        nq_space_give(&store->space, *out_page);
+        nq_mutex_unlock(&store->space_mutex);
+    }
+    return status;
+}
+
+static nq_status give_page(nq_ctx *ctx, void *user, nq_page_id page, uint64_t birth) {
+    nq_apply *apply = user;
+    return nq__held_add(ctx, &apply->freed, (nq_held_page){birth, page.value});
+}
+
+nq_status nq__apply_begin(nq_ctx *ctx, nq_store *store, nq_apply *apply) {
+    *apply = (nq_apply){.store = store};
+    apply->version = nq_heap_calloc(1, sizeof *apply->version);
+    if (apply->version == NULL) {
+        return nq_fail_no_memory(ctx, "a commit");
+    }
+    apply->version->generation = store->newest->generation + 1;
+    apply->version->directory = store->newest->directory;
+    apply->source = (nq_page_source){apply, take_page, give_page};
+    apply->is_begun = true;
+    nq_btree_writer_init(&apply->directory, store->pool, &apply->source, apply->version->generation,
+                         &apply->version->directory);
+    return NQ_OK;
+}
+
+/* ---- One tree after another ---- */
+
+/* Writes the tree's new root and counts into the directory. */
+static nq_status leave_tree(nq_ctx *ctx, nq_apply *apply) {
+    if (apply->tree_id == NQ__TREE_DIRECTORY) {
+        return NQ_OK;
+    }
+    nq_btree_writer_deinit(&apply->tree);
+    uint8_t key[4];
+    nq__tree_key_encode(apply->tree_id, key);
+    apply->tree_id = NQ__TREE_DIRECTORY;
+    return nq_btree_put(ctx, &apply->directory, nq_bytes_of(key, sizeof key),
+                        nq_bytes_of(&apply->tree_value, sizeof apply->tree_value));
+}
+
+static nq_status enter_tree(nq_ctx *ctx, nq_apply *apply, uint32_t tree) {
+    if (apply->tree_id == tree) {
+        return NQ_OK;
+    }
+    NQ_TRY(leave_tree(ctx, apply));
+    bool exists;
+    NQ_TRY(nq__tree_find(ctx, apply->store, apply->version, tree, &apply->tree_value, &exists));
+    if (!exists) {
+        return nq_fail(ctx, NQ_WRITE_CONFLICT, "tree %u has been dropped", tree);
+    }
+    apply->tree_id = tree;
+    nq_btree_writer_init(&apply->tree, apply->store->pool, &apply->source,
+                         apply->version->generation, &apply->tree_value);
+    return NQ_OK;
+}
+
+static nq_status create_tree(nq_ctx *ctx, nq_apply *apply, uint32_t tree) {
+    NQ_TRY(leave_tree(ctx, apply));
+    uint8_t key[4];
+    nq__tree_key_encode(tree, key);
+    nq_tree empty = {0};
+    uint32_t next = atomic_load(&apply->store->next_tree);
+    while (next <= tree &&
+           !atomic_compare_exchange_weak(&apply->store->next_tree, &next, tree + 1)) {
+    }
+    return nq_btree_put(ctx, &apply->directory, nq_bytes_of(key, sizeof key),
+                        nq_bytes_of(&empty, sizeof empty));
+}
+
+static nq_status drop_tree(nq_ctx *ctx, nq_apply *apply, uint32_t tree) {
+    NQ_TRY(leave_tree(ctx, apply));
+    nq_tree value;
+    bool exists;
+    NQ_TRY(nq__tree_find(ctx, apply->store, apply->version, tree, &value, &exists));
+    if (!exists) {
+        return nq_fail(ctx, NQ_WRITE_CONFLICT, "tree %u has been dropped", tree);
+    }
+    NQ_TRY(nq_btree_drop(ctx, apply->store->pool, &apply->source, &value));
+    uint8_t key[4];
+    nq__tree_key_encode(tree, key);
+    return nq_btree_remove(ctx, &apply->directory, nq_bytes_of(key, sizeof key));
+}
+
+nq_status nq__apply_record(nq_ctx *ctx, nq_apply *apply, const nq_log_record *record) {
+    switch (record->kind) {
+    case NQ_RECORD_PUT:
+        NQ_TRY(enter_tree(ctx, apply, record->tree));
+        return nq_btree_put(ctx, &apply->tree, record->key, record->value);
+    case NQ_RECORD_REMOVE:
+        NQ_TRY(enter_tree(ctx, apply, record->tree));
+        return nq_btree_remove(ctx, &apply->tree, record->key);
+    case NQ_RECORD_TREE_CREATE:
+        return create_tree(ctx, apply, record->tree);
+    case NQ_RECORD_TREE_DROP:
+        return drop_tree(ctx, apply, record->tree);
+    case NQ_RECORD_COMMIT:
+        break;
+    }
+    NQ_UNREACHABLE();
+}
+
+/* ---- The end ---- */
+
+nq_status nq__apply_finish(nq_ctx *ctx, nq_apply *apply) {
+    NQ_TRY(leave_tree(ctx, apply));
+    nq_btree_writer_deinit(&apply->directory);
+    return NQ_OK;
+}
+
+void nq__apply_install(nq_apply *apply, nq_lsn lsn, bool is_durable) {
+    apply->version->lsn = lsn;
+    apply->version->is_durable = is_durable;
+    nq__held_free(apply->taken);
+    nq__version_install(apply->store, apply->version, apply->freed);
+    *apply = (nq_apply){0};
+}
+
+void nq__apply_abort(nq_apply *apply) {
+    if (!apply->is_begun) {
+        return;
+    }
+    if (apply->tree_id != NQ__TREE_DIRECTORY) {
+        nq_btree_writer_deinit(&apply->tree);
+    }
+    nq_btree_writer_deinit(&apply->directory);
+    nq__pages_give(apply->store, apply->taken);
+    nq__held_free(apply->freed);
+    nq_heap_free(apply->version);
+    *apply = (nq_apply){0};
+}

@@ -1,0 +1,249 @@
+/* Commit: validation, the trees, the log, durability, and only then visibility.
+ *
+ *   turn:  validate -> reserve log -> apply to the trees -> append to the log -> install as newest
+ *   after: sync the log (durable) -> publish in order -> release the locks
+ *
+ * The turn is short and needs no sync, so commits pass through it while the log is being flushed
+ * for those before (group commit). A durable commit is invisible until the log is durable up to it;
+ * a lazy one that follows it waits for it, else it would show what a crash could still take back.
+ */
+#include "engine/ground/base/assert.h"
+#include "engine/ground/os/clock.h"
+#include "engine/storage/store/txn_internal.h"
+
+enum { REQUEST_ID_BYTES_MAX = 255, REQUEST_RESULT_BYTES_MAX = 1024 };
+
+/* What a write is in the log. False: nothing (it only held a lock). */
+static bool record_of(const nq_write *write, nq_log_record *out_record) {
+    *out_record = (nq_log_record){.tree = write->lock.tree, .key = write->lock.key};
+    if (write->kind == NQ__WRITE_NONE) {
+        return false;
+    }
+    if (write->lock.tree == NQ__TREE_DIRECTORY) {
+        out_record->tree = nq__tree_key_decode(write->lock.key);
+        out_record->key = (nq_bytes){0};
+        out_record->kind =
+            write->kind == NQ__WRITE_PUT ? NQ_RECORD_TREE_CREATE : NQ_RECORD_TREE_DROP;
+        return true;
+    }
+    out_record->kind = write->kind == NQ__WRITE_PUT ? NQ_RECORD_PUT : NQ_RECORD_REMOVE;
+    out_record->value = write->value;
+    return true;
+}
+
+/* ---- Before: what will not be written ---- */
+
+/* A tree made and dropped by the transaction itself never was; writes to a dropped tree are moot.
+ */
+static nq_status settle_tree_changes(nq_ctx *ctx, nq_txn *txn) {
+    for (nq_write *write = nq__write_set_first(&txn->writes);
+         write != NULL && write->lock.tree == NQ__TREE_DIRECTORY; write = write->next[0]) {
+        if (write->kind != NQ__WRITE_REMOVE) {
+            continue;
+        }
+        uint32_t tree = nq__tree_key_decode(write->lock.key);
+        for (nq_write *moot = nq__write_set_seek(&txn->writes, tree, (nq_bytes){0});
+             moot != NULL && moot->lock.tree == tree; moot = moot->next[0]) {
+            moot->kind = NQ__WRITE_NONE;
+        }
+        nq_tree value;
+        bool existed;
+        NQ_TRY(nq__tree_find(ctx, txn->store, txn->snapshot, tree, &value, &existed));
+        if (!existed) {
+            write->kind = NQ__WRITE_NONE;
+        }
+    }
+    return NQ_OK;
+}
+
+static void measure(const nq_txn *txn, uint64_t *out_bytes, size_t *out_record_bytes_max,
+                    uint64_t *out_count) {
+    *out_bytes = 0;
+    *out_record_bytes_max = 0;
+    *out_count = 0;
+    for (const nq_write *write = nq__write_set_first(&txn->writes); write != NULL;
+         write = write->next[0]) {
+        nq_log_record record;
+        if (record_of(write, &record)) {
+            size_t bytes = nq_record_bytes(&record);
+            *out_bytes += bytes;
+            *out_record_bytes_max = bytes > *out_record_bytes_max ? bytes : *out_record_bytes_max;
+            ++*out_count;
+        }
+    }
+}
+
+/* ---- The turn ---- */
+
+/* SERIALIZABLE: what was read must be the same now; then the transaction is as if it had run at
+ * this moment. Under the commit's lock. */
+static nq_status validate_reads(nq_ctx *ctx, nq_txn *txn) {
+    nq_store *store = txn->store;
+    const nq_version *newest = store->newest;
+    if (newest->generation == txn->snapshot->generation) {
+        return NQ_OK;
+    }
+    for (const nq_read *read = txn->reads; read != NULL; read = read->next) {
+        nq_tree then;
+        nq_tree now;
+        bool existed;
+        bool exists;
+        NQ_TRY(nq__tree_find(ctx, store, txn->snapshot, read->tree, &then, &existed));
+        NQ_TRY(nq__tree_find(ctx, store, newest, read->tree, &now, &exists));
+        bool is_equal = false;
+        if (existed == exists) {
+            NQ_TRY(nq_btree_range_is_equal(ctx, store->pool, &then, &now, read->low, read->high,
+                                           &is_equal));
+        }
+        if (!is_equal) {
+            atomic_fetch_add(&store->counters.conflicts, 1);
+            return nq_fail(ctx, NQ_WRITE_CONFLICT,
+                           "another transaction changed what this serializable one has read");
+        }
+    }
+    return NQ_OK;
+}
+
+/* Into the trees, then into the log: a failure of the trees leaves no trace, and the log, whose
+ * room is reserved, fails only for good. */
+static nq_status write_all(nq_ctx *ctx, nq_txn *txn, nq_apply *apply, const nq_log_record *commit,
+                           nq_lsn *out_lsn) {
+    nq_log_record record;
+    for (const nq_write *write = nq__write_set_first(&txn->writes); write != NULL;
+         write = write->next[0]) {
+        if (record_of(write, &record)) {
+            NQ_TRY(nq__apply_record(ctx, apply, &record));
+        }
+    }
+    if (commit->key.size != 0) {
+        NQ_TRY(nq__apply_request(ctx, apply, commit->key, commit->value, commit->time_us));
+    }
+    NQ_TRY(nq__apply_finish(ctx, apply));
+    nq_log *log = txn->store->log;
+    for (const nq_write *write = nq__write_set_first(&txn->writes); write != NULL;
+         write = write->next[0]) {
+        if (record_of(write, &record)) {
+            NQ_TRY(nq_log_append(ctx, log, &record, out_lsn));
+        }
+    }
+    return nq_log_append(ctx, log, commit, out_lsn);
+}
+
+static nq_status check_request(nq_ctx *ctx, nq_txn *txn, const nq_log_record *commit,
+                               bool *out_is_known) {
+    *out_is_known = false;
+    if (commit->key.size == 0) {
+        return NQ_OK;
+    }
+    return nq__request_find(ctx, txn->store, txn->store->newest, commit->key, commit->time_us, NULL,
+                            NULL, out_is_known);
+}
+
+/* Takes the commit's turn; *out_generation is what must be published. */
+static nq_status take_turn(nq_ctx *ctx, nq_txn *txn, nq_log_record *commit, bool is_durable,
+                           uint64_t log_bytes, size_t record_bytes_max, nq_lsn *out_lsn,
+                           uint64_t *out_generation) {
+    nq_store *store = txn->store;
+    nq_status status;
+    nq_apply apply = {0};
+    bool is_known = false;
+    nq_mutex_lock(&store->commit_mutex);
+    *out_generation = store->newest->generation;
+    NQ_CHECK(nq__store_check_health(ctx, store));
+    NQ_CHECK(check_request(ctx, txn, commit, &is_known));
+    if (is_known) {
+        status = nq_fail(ctx, NQ_REQUEST_ID_REUSED, "a commit has carried this request id");
+        goto done;
+    }
+    NQ_CHECK(validate_reads(ctx, txn));
+    NQ_CHECK(nq_log_reserve(ctx, store->log, log_bytes, record_bytes_max));
+    NQ_CHECK(nq__apply_begin(ctx, store, &apply));
+    commit->generation = apply.version->generation;
+    NQ_CHECK(write_all(ctx, txn, &apply, commit, out_lsn));
+    *out_generation = commit->generation;
+    nq__apply_install(&apply, *out_lsn, is_durable);
+done:
+    if (status != NQ_OK && nq_log_health(store->log) != NQ_OK) {
+        nq__store_fail(store, ctx);
+    }
+    nq__apply_abort(&apply);
+    nq_mutex_unlock(&store->commit_mutex);
+    return status;
+}
+
+/* ---- The whole ---- */
+
+static nq_status check_request_size(nq_ctx *ctx, const nq_commit_options *options) {
+    if (options->request_id.size > REQUEST_ID_BYTES_MAX ||
+        options->request_result.size > REQUEST_RESULT_BYTES_MAX) {
+        return nq_fail(ctx, NQ_LIMIT_EXCEEDED, "a request id or its result is too long");
+    }
+    return NQ_OK;
+}
+
+static nq_status commit(nq_ctx *ctx, nq_txn *txn, const nq_commit_options *options,
+                        nq_lsn *out_lsn) {
+    uint64_t bytes;
+    size_t record_bytes_max;
+    uint64_t count;
+    NQ_TRY(check_request_size(ctx, options));
+    NQ_TRY(settle_tree_changes(ctx, txn));
+    measure(txn, &bytes, &record_bytes_max, &count);
+    *out_lsn = txn->snapshot->lsn;
+    if (count == 0 && options->request_id.size == 0) {
+        return NQ_OK;
+    }
+    nq_log_record record = {
+        .kind = NQ_RECORD_COMMIT,
+        .key = options->request_id,
+        .value = options->request_result,
+        .time_us = nq_clock_realtime_us(),
+    };
+    size_t commit_bytes = nq_record_bytes(&record);
+    bool is_durable = options->durability == NQ_DURABLE;
+    uint64_t generation;
+    nq_status status = take_turn(ctx, txn, &record, is_durable, bytes + commit_bytes,
+                                 record_bytes_max > commit_bytes ? record_bytes_max : commit_bytes,
+                                 out_lsn, &generation);
+    if (status == NQ_REQUEST_ID_REUSED) {
+        /* Whoever asks for the first commit's result next must find it. */
+        nq_error error = ctx->error;
+        NQ_TRY(nq__version_publish(ctx, txn->store, generation));
+        ctx->error = error;
+    }
+    if (status != NQ_OK) {
+        return status;
+    }
+    NQ_TRY(nq__version_publish(ctx, txn->store, generation));
+    atomic_fetch_add_explicit(&txn->store->counters.commits, 1, memory_order_relaxed);
+    nq__keeper_notice(txn->store, !is_durable);
+    return NQ_OK;
+}
+
+nq_status nq_txn_commit(nq_ctx *ctx, nq_txn *txn, const nq_commit_options *options,
+                        nq_lsn *out_lsn) {
+    nq_lsn lsn = {0};
+    nq_status status = commit(ctx, txn, options, &lsn);
+    if (out_lsn != NULL) {
+        *out_lsn = status == NQ_OK ? lsn : (nq_lsn){0};
+    }
+    if (status != NQ_OK) {
+        atomic_fetch_add_explicit(&txn->store->counters.rollbacks, 1, memory_order_relaxed);
+    }
+    nq__txn_end(txn);
+    return status;
+}
+
+nq_status nq_store_find_request(nq_ctx *ctx, nq_store *store, nq_arena *arena, nq_bytes request_id,
+                                nq_bytes *out_result) {
+    *out_result = (nq_bytes){0};
+    if (request_id.size > REQUEST_ID_BYTES_MAX) {
+        return NQ_OK;
+    }
+    nq_version *version = nq__version_acquire(store);
+    bool exists;
+    nq_status status = nq__request_find(ctx, store, version, request_id, nq_clock_realtime_us(),
+                                        arena, out_result, &exists);
+    nq__version_release(store, version);
+    return status;
+}

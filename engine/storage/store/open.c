@@ -1,0 +1,196 @@
+/* Open: from a directory to a running store, and back. */
+#include <stdio.h>
+
+#include "engine/ground/base/assert.h"
+#include "engine/ground/base/heap.h"
+#include "engine/storage/store/txn_internal.h"
+
+static void set_defaults(nq_store_options *options) {
+    if (options->cache_bytes == 0) {
+        options->cache_bytes = UINT64_C(64) << 20;
+    }
+    if (options->checkpoint_log_bytes == 0) {
+        options->checkpoint_log_bytes = UINT64_C(16) << 20;
+    }
+    if (options->txn_bytes_max == 0) {
+        options->txn_bytes_max = UINT64_C(64) << 20;
+    }
+    if (options->lazy_sync_ms == 0) {
+        options->lazy_sync_ms = 200;
+    }
+}
+
+static void init_locks(nq_store *store) {
+    nq_mutex_init(&store->checkpoint_mutex, NQ_LOCK_STORE_CHECKPOINT);
+    nq_mutex_init(&store->commit_mutex, NQ_LOCK_STORE_COMMIT);
+    nq_mutex_init(&store->version_mutex, NQ_LOCK_STORE_SNAPSHOTS);
+    nq_mutex_init(&store->space_mutex, NQ_LOCK_STORE_SPACE);
+    nq_mutex_init(&store->failure_mutex, NQ_LOCK_STORE_HEALTH);
+    nq_mutex_init(&store->keeper_mutex, NQ_LOCK_STORE_KEEPER);
+    nq_cond_init(&store->reclaimed);
+    nq_cond_init(&store->keeper_cond);
+}
+
+static void deinit_locks(nq_store *store) {
+    nq_mutex_deinit(&store->checkpoint_mutex);
+    nq_mutex_deinit(&store->commit_mutex);
+    nq_mutex_deinit(&store->version_mutex);
+    nq_mutex_deinit(&store->space_mutex);
+    nq_mutex_deinit(&store->failure_mutex);
+    nq_mutex_deinit(&store->keeper_mutex);
+    nq_cond_deinit(&store->reclaimed);
+    nq_cond_deinit(&store->keeper_cond);
+}
+
+/* Lets go of whatever an open, even one that failed halfway, holds. */
+static void destroy(nq_store *store) {
+    nq__keeper_stop(store);
+    nq_log_close(store->log);
+    for (nq_version *version = store->oldest; version != NULL;) {
+        nq_version *newer = version->newer;
+        nq__held_free(version->held);
+        nq_heap_free(version);
+        version = newer;
+    }
+    nq__held_free(store->freelist_pages);
+    nq_pool_destroy(store->pool);
+    nq_space_deinit(&store->space);
+    nq__lock_table_deinit(&store->locks);
+    nq_file_close(store->data_file);
+    nq_file_close(store->lock_file);
+    deinit_locks(store);
+    nq_heap_free(store);
+}
+
+static nq_status set_directory(nq_ctx *ctx, nq_store *store, const char *directory) {
+    int bytes = snprintf(store->directory, sizeof store->directory, "%s", directory);
+    if (bytes <= 0 || (size_t)bytes >= sizeof store->directory) {
+        return nq_fail(ctx, NQ_INVALID_ARGUMENT, "the data directory's path is empty or too long");
+    }
+    snprintf(store->log_directory, sizeof store->log_directory, "%s/log", store->directory);
+    return NQ_OK;
+}
+
+/* Makes the directory and a new store in it, unless there is one. */
+static nq_status create_if_missing(nq_ctx *ctx, nq_store *store) {
+    char path[NQ__PATH_BYTES + 32];
+    snprintf(path, sizeof path, "%s/data.nqdb", store->directory);
+    bool exists = false;
+    NQ_TRY(nq_vfs_exists(ctx, store->vfs, path, &exists));
+    if (!exists && store->options.must_exist) {
+        return nq_fail(ctx, NQ_IO_ERROR, "%s: there is no database", store->directory);
+    }
+    if (!exists) {
+        NQ_TRY(nq_vfs_make_dir(ctx, store->vfs, store->directory));
+    }
+    snprintf(path, sizeof path, "%s/LOCK", store->directory);
+    NQ_TRY(nq_vfs_lock_file(ctx, store->vfs, path, &store->lock_file));
+    return exists ? NQ_OK : nq__data_file_create(ctx, store);
+}
+
+/* The checkpoint's version: the oldest, the newest, and durable. */
+static nq_status make_first_version(nq_ctx *ctx, nq_store *store) {
+    const nq_superblock *superblock = &store->superblock;
+    nq_version *version = nq_heap_calloc(1, sizeof *version);
+    if (version == NULL) {
+        return nq_fail_no_memory(ctx, "the first version");
+    }
+    version->generation = superblock->generation;
+    version->lsn.value = superblock->lsn;
+    version->directory = (nq_tree){.root = superblock->directory,
+                                   .level = superblock->directory_level,
+                                   .entry_count = superblock->directory_entry_count,
+                                   .page_count = superblock->directory_page_count};
+    version->refs = 2; /* published, and the checkpoint's */
+    store->oldest = version;
+    store->newest = version;
+    store->published = version;
+    store->durable = version;
+    atomic_store(&store->published_generation, version->generation);
+    atomic_store(&store->next_tree, superblock->next_tree);
+    return NQ_OK;
+}
+
+static nq_status open_all(nq_ctx *ctx, nq_store *store, const char *directory) {
+    NQ_TRY(nq__lock_table_init(ctx, &store->locks));
+    NQ_TRY(set_directory(ctx, store, directory));
+    NQ_TRY(create_if_missing(ctx, store));
+    NQ_TRY(nq__data_file_open(ctx, store));
+    NQ_TRY(make_first_version(ctx, store));
+    NQ_TRY(nq__freelist_read(ctx, store));
+    NQ_TRY(nq__replay(ctx, store));
+    return nq__keeper_start(ctx, store);
+}
+
+nq_status nq_store_open(nq_ctx *ctx, nq_vfs *vfs, const char *directory,
+                        const nq_store_options *options, nq_store **out_store) {
+    *out_store = NULL;
+    nq_store *store = nq_heap_calloc(1, sizeof *store);
+    if (store == NULL) {
+        return nq_fail_no_memory(ctx, "a store");
+    }
+    store->vfs = vfs;
+    if (options != NULL) {
+        store->options = *options;
+    }
+    set_defaults(&store->options);
+    init_locks(store);
+    nq_status status = open_all(ctx, store, directory);
+    if (status != NQ_OK) {
+        destroy(store);
+        return status;
+    }
+    *out_store = store;
+    return NQ_OK;
+}
+
+nq_status nq_store_close(nq_ctx *ctx, nq_store *store) {
+    NQ_ASSERT(atomic_load(&store->counters.open_txns) == 0);
+    nq__keeper_stop(store);
+    store->has_checkpointer = false;
+    store->has_syncer = false;
+    nq_status status = nq_store_health(store) == NQ_OK ? nq_store_checkpoint(ctx, store, NULL)
+                                                       : nq__store_check_health(ctx, store);
+    destroy(store);
+    return status;
+}
+
+void nq_store_get_stats(const nq_store *store, nq_store_stats *out_stats) {
+    nq_pool_stats pool;
+    nq_pool_get_stats(store->pool, &pool);
+    nq_log_stats log;
+    nq_log_get_stats(store->log, &log);
+    nq_store *shared = (nq_store *)(uintptr_t)store; /* a lock does not change what it guards */
+    nq_mutex_lock(&shared->space_mutex);
+    uint64_t page_count = shared->space.page_count;
+    uint64_t free_count = shared->space.free_count;
+    nq_mutex_unlock(&shared->space_mutex);
+    uint64_t version_count = 0;
+    nq_mutex_lock(&shared->version_mutex);
+    for (const nq_version *v = shared->oldest; v != NULL; v = v->newer) {
+        version_count++;
+    }
+    nq_mutex_unlock(&shared->version_mutex);
+    const nq_store_counters *counters = &store->counters;
+    *out_stats = (nq_store_stats){
+        .cache_hits = pool.hits,
+        .cache_misses = pool.misses,
+        .cache_bytes = pool.bytes_used,
+        .cache_budget_bytes = pool.bytes_budget,
+        .pages_read = pool.pages_read,
+        .pages_written = pool.pages_written,
+        .log_bytes = log.bytes_written,
+        .log_syncs = log.syncs,
+        .commits = atomic_load(&counters->commits),
+        .rollbacks = atomic_load(&counters->rollbacks),
+        .conflicts = atomic_load(&counters->conflicts),
+        .deadlocks = atomic_load(&counters->deadlocks),
+        .checkpoints = atomic_load(&counters->checkpoints),
+        .data_file_bytes = page_count * NQ_PAGE_BYTES,
+        .free_pages = free_count,
+        .open_txns = atomic_load(&counters->open_txns),
+        .open_snapshots = version_count,
+        .recovered_commits = store->recovered_commits,
+        .log_tail_bytes_cut = store->log_tail_bytes_cut,
+    };
+}

@@ -1,0 +1,145 @@
+/* Read: one key as the transaction sees it — its own writes over its snapshot. */
+#include "engine/ground/base/heap.h"
+#include "engine/storage/store/txn_internal.h"
+
+/* Whether the transaction itself has made or dropped the tree. */
+static nq_write_kind own_tree_change(const nq_txn *txn, uint32_t tree) {
+    if (!txn->has_tree_changes) {
+        return NQ__WRITE_NONE;
+    }
+    uint8_t key[4];
+    nq__tree_key_encode(tree, key);
+    const nq_write *write =
+        nq__write_set_find(&txn->writes, NQ__TREE_DIRECTORY, nq_bytes_of(key, sizeof key));
+    return write == NULL ? NQ__WRITE_NONE : write->kind;
+}
+
+static nq_status load_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_txn_tree **out_tree) {
+    nq_txn_tree *slot = NULL;
+    for (uint32_t i = 0; i < NQ__TXN_TREES && slot == NULL; i++) {
+        slot = txn->trees[i].id == tree ? &txn->trees[i] : NULL;
+    }
+    if (slot == NULL) {
+        slot = &txn->trees[txn->next_tree++ % NQ__TXN_TREES];
+        *slot = (nq_txn_tree){.id = tree};
+    }
+    NQ_TRY(nq__tree_find(ctx, txn->store, txn->snapshot, tree, &slot->tree, &slot->exists));
+    slot->is_cached = true;
+    *out_tree = slot;
+    return NQ_OK;
+}
+
+nq_status nq__txn_get_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_txn_tree **out_tree) {
+    nq_txn_tree *found = NULL;
+    for (uint32_t i = 0; i < NQ__TXN_TREES; i++) {
+        if (txn->trees[i].id == tree && txn->trees[i].is_cached) {
+            found = &txn->trees[i];
+            break;
+        }
+    }
+    if (found == NULL) {
+        NQ_TRY(load_tree(ctx, txn, tree, &found));
+    }
+    nq_write_kind change = own_tree_change(txn, tree);
+    if (tree == NQ__TREE_DIRECTORY || change == NQ__WRITE_REMOVE ||
+        (!found->exists && change != NQ__WRITE_PUT)) {
+        return nq_fail(ctx, NQ_TABLE_NOT_FOUND, "tree %u does not exist", tree);
+    }
+    *out_tree = found;
+    return NQ_OK;
+}
+
+nq_status nq__value_load(nq_ctx *ctx, nq_store *store, nq_bytes payload, bool is_overflow,
+                         uint8_t **buffer, size_t *capacity, const uint8_t *room,
+                         nq_bytes *out_value) {
+    size_t bytes = nq_btree_value_bytes(payload, is_overflow);
+    if (bytes > NQ_STORE_VALUE_BYTES_MAX) {
+        return nq_fail(ctx, NQ_PAGE_CORRUPT, "a value claims %zu bytes", bytes);
+    }
+    if (bytes > *capacity) {
+        uint8_t *grown = nq_heap_alloc(bytes);
+        if (grown == NULL) {
+            return nq_fail_no_memory(ctx, "a long value");
+        }
+        if (*buffer != room) {
+            nq_heap_free(*buffer);
+        }
+        *buffer = grown;
+        *capacity = bytes;
+    }
+    NQ_TRY(nq_btree_copy_value(ctx, store->pool, payload, is_overflow, *buffer));
+    *out_value = nq_bytes_of(*buffer, bytes);
+    return NQ_OK;
+}
+
+nq_status nq__txn_note_read(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_bytes low, nq_bytes high) {
+    if (txn->options.isolation != NQ_SERIALIZABLE || txn->options.read_only) {
+        return NQ_OK;
+    }
+    nq_read *read = nq_arena_alloc(&txn->arena, sizeof *read);
+    if (read == NULL) {
+        return nq_fail_no_memory(ctx, "what a serializable transaction has read");
+    }
+    *read = (nq_read){.next = txn->reads, .tree = tree};
+    if (low.data != NULL) {
+        read->low = nq_arena_copy(&txn->arena, low);
+    }
+    if (high.data != NULL) {
+        read->high = nq_arena_copy(&txn->arena, high);
+    }
+    if ((low.data != NULL && read->low.data == NULL) ||
+        (high.data != NULL && read->high.data == NULL)) {
+        return nq_fail_no_memory(ctx, "what a serializable transaction has read");
+    }
+    txn->reads = read;
+    return NQ_OK;
+}
+
+/* The range that holds one key alone ends at the key followed by a zero. */
+static nq_status note_point(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_bytes key) {
+    if (txn->options.isolation != NQ_SERIALIZABLE || txn->options.read_only) {
+        return NQ_OK;
+    }
+    uint8_t high[NQ_STORE_KEY_BYTES_MAX + 1];
+    memcpy(high, key.data, key.size);
+    high[key.size] = 0;
+    return nq__txn_note_read(ctx, txn, tree, key, nq_bytes_of(high, key.size + 1));
+}
+
+nq_status nq_txn_find(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bytes key,
+                      nq_bytes *out_value) {
+    *out_value = (nq_bytes){0};
+    nq_txn_tree *found;
+    NQ_TRY(nq__txn_get_tree(ctx, txn, tree.value, &found));
+    if (key.size > NQ_STORE_KEY_BYTES_MAX) {
+        return NQ_OK; /* no such key can have been put */
+    }
+    const nq_write *write = nq__write_set_find(&txn->writes, tree.value, key);
+    if (write != NULL && write->kind != NQ__WRITE_NONE) {
+        if (write->kind == NQ__WRITE_PUT) {
+            *out_value = write->value;
+        }
+        return NQ_OK;
+    }
+    NQ_TRY(note_point(ctx, txn, tree.value, key));
+    nq_btree_entry entry;
+    NQ_TRY(nq_btree_find(ctx, txn->store->pool, &found->tree, key, &entry));
+    if (entry.pin.page == NULL) {
+        return NQ_OK;
+    }
+    nq_status status =
+        nq__value_load(ctx, txn->store, entry.payload, entry.is_overflow, &txn->value,
+                       &txn->value_capacity, txn->value_room, out_value);
+    nq_btree_entry_release(txn->store->pool, &entry);
+    return status;
+}
+
+nq_status nq_txn_tree_stats(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_tree_stats *out_stats) {
+    *out_stats = (nq_tree_stats){0};
+    nq_txn_tree *found;
+    NQ_TRY(nq__txn_get_tree(ctx, txn, tree.value, &found));
+    out_stats->entry_count = found->tree.entry_count;
+    out_stats->page_count = found->tree.page_count;
+    out_stats->bytes = found->tree.page_count * NQ_PAGE_BYTES;
+    return NQ_OK;
+}

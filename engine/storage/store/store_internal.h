@@ -1,0 +1,233 @@
+/* What the store's files share: the store itself, versions, and a commit being applied.
+ *
+ * S1 A page reachable from the durable checkpoint or from a live version is never written.
+ * S2 A page is reused only when no live version holds it; the durable checkpoint is a live version.
+ * S3 Versions are published in order; a durable one only when the log is durable up to it.
+ * S4 The superblock of a checkpoint is written after everything it leads to is durable, and the log
+ *    before it is recycled only after the superblock is.
+ * S5 A key's lock is kept until its commit is published, so whoever gets it next sees that commit.
+ * S6 After a failed sync nothing is written any more: health says why. */
+#ifndef NQ_STORAGE_STORE_STORE_INTERNAL_H
+#define NQ_STORAGE_STORE_STORE_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "engine/ground/os/mutex.h"
+#include "engine/ground/os/thread.h"
+#include "engine/storage/btree/btree.h"
+#include "engine/storage/buffer/space.h"
+#include "engine/storage/page/superblock.h"
+#include "engine/storage/store/store.h"
+#include "engine/storage/wal/log.h"
+
+enum {
+    NQ__PATH_BYTES = 960,
+    NQ__TREE_DIRECTORY = 0, /* the tree of trees: id -> nq_tree */
+    NQ__TREE_REQUESTS = 2,  /* request id -> when, result */
+    NQ__TREE_REQUEST_TIMES = 3,
+    NQ__TREE_USER_FIRST = 16, /* trees below exist from creation on */
+};
+
+/* ---- Versions ---- */
+
+/* Pages of [birth, the version after the one that holds them). */
+typedef struct nq_held_page {
+    uint64_t birth;
+    uint32_t page;
+} nq_held_page;
+
+enum { NQ__HELD_CHUNK_PAGES = 62 };
+typedef struct nq_held_chunk {
+    struct nq_held_chunk *next;
+    uint32_t count;
+    nq_held_page pages[NQ__HELD_CHUNK_PAGES];
+} nq_held_chunk;
+
+/* What all trees were after one commit. Guarded by the versions' lock but for what never changes.
+ */
+typedef struct nq_version {
+    struct nq_version *older;
+    struct nq_version *newer;
+    uint64_t generation; /* does not change */
+    nq_lsn lsn;          /* does not change */
+    nq_tree directory;   /* does not change */
+    bool is_durable;     /* does not change: it is published only when the log is durable */
+    uint64_t refs;
+    nq_held_chunk *held; /* pages that this is the newest live version to reach */
+} nq_version;
+
+/* ---- The store ---- */
+
+typedef struct nq_row_lock nq_row_lock;
+enum { NQ__LOCK_STRIPES = 64, NQ__LOCK_BUCKETS = 1 << 16 };
+
+typedef struct nq_lock_table {
+    nq_mutex stripes[NQ__LOCK_STRIPES];
+    nq_row_lock **buckets;
+    nq_mutex wait_mutex; /* guards who waits for whom */
+} nq_lock_table;
+
+typedef struct nq_store_counters {
+    _Atomic uint64_t commits, rollbacks, conflicts, deadlocks, checkpoints;
+    _Atomic uint64_t open_txns, open_snapshots;
+} nq_store_counters;
+
+struct nq_store {
+    nq_vfs *vfs;
+    nq_store_options options;
+    char directory[NQ__PATH_BYTES];
+    char log_directory[NQ__PATH_BYTES + 8];
+    nq_file *lock_file;
+    nq_file *data_file;
+    nq_pool *pool;
+    nq_log *log;
+
+    nq_mutex checkpoint_mutex; /* guards the next four */
+    nq_superblock superblock;  /* the newest on disk */
+    nq_held_chunk *freelist_pages;
+    _Atomic uint64_t checkpoint_log_start; /* of record bytes, at the last checkpoint */
+    _Atomic uint64_t checkpoint_log_written;
+
+    nq_mutex commit_mutex;
+
+    nq_mutex version_mutex; /* guards the versions and the next six */
+    nq_cond reclaimed;
+    nq_version *oldest;
+    nq_version *newest;    /* applied; what the next commit builds on */
+    nq_version *published; /* what a new snapshot sees */
+    nq_version *durable;   /* the checkpoint's */
+    uint32_t reclaiming;   /* threads on their way to give pages back */
+    _Atomic uint64_t published_generation;
+
+    nq_mutex space_mutex;
+    nq_space space;
+
+    _Atomic uint32_t next_tree;
+    nq_lock_table locks;
+
+    nq_mutex failure_mutex;
+    nq_error failure;
+    _Atomic uint32_t health;
+
+    nq_mutex keeper_mutex; /* guards what the background threads were asked for */
+    nq_cond keeper_cond;
+    bool is_stopping;
+    bool is_checkpoint_wanted;
+    bool is_sync_wanted;
+    nq_thread checkpointer;
+    nq_thread syncer;
+    bool has_checkpointer;
+    bool has_syncer;
+
+    nq_store_counters counters;
+    uint64_t recovered_commits;
+    uint64_t log_tail_bytes_cut;
+};
+
+/* ---- version.c ---- */
+
+/* The newest published version, counted. Never waits for I/O. */
+nq_version *nq__version_acquire(nq_store *store);
+/* One more holder of a version that has one. */
+void nq__version_share(nq_store *store, nq_version *version);
+void nq__version_release(nq_store *store, nq_version *version);
+
+/* Makes a version the newest; its chunk list `freed` are the pages that it no longer reaches. */
+void nq__version_install(nq_store *store, nq_version *version, nq_held_chunk *freed);
+
+/* Publishes every version up to this one, syncing the log for those that want it. */
+nq_status nq__version_publish(nq_ctx *ctx, nq_store *store, uint64_t generation);
+
+/* The version is the durable checkpoint's now; the one before is let go, and so are `pages`. */
+void nq__version_set_durable(nq_store *store, nq_version *version, nq_held_chunk *pages);
+
+/* Locks the versions at a moment when no page is on its way back. */
+void nq__version_lock_quiet(nq_store *store);
+
+/* Gives pages back at once; the list is freed. */
+void nq__pages_give(nq_store *store, nq_held_chunk *pages);
+nq_status nq__held_add(nq_ctx *ctx, nq_held_chunk **list, nq_held_page page);
+void nq__held_free(nq_held_chunk *list);
+
+/* ---- apply.c: one commit on its way into the trees; under the commit's lock ---- */
+
+typedef struct nq_apply {
+    nq_store *store;
+    nq_version *version;  /* what it becomes */
+    nq_held_chunk *taken; /* to be given back if it fails */
+    nq_held_chunk *freed;
+    nq_page_source source;
+    nq_btree_writer directory;
+    nq_btree_writer tree;
+    nq_tree tree_value;
+    uint32_t tree_id; /* the tree being written; 0: none */
+    bool is_begun;
+} nq_apply;
+
+nq_status nq__apply_begin(nq_ctx *ctx, nq_store *store, nq_apply *apply);
+nq_status nq__apply_record(nq_ctx *ctx, nq_apply *apply, const nq_log_record *record);
+/* Remembers a commit's request id, and forgets the oldest. */
+nq_status nq__apply_request(nq_ctx *ctx, nq_apply *apply, nq_bytes id, nq_bytes result,
+                            int64_t time_us);
+/* Ends the writing; the version may be installed. */
+nq_status nq__apply_finish(nq_ctx *ctx, nq_apply *apply);
+/* The version becomes the store's newest. */
+void nq__apply_install(nq_apply *apply, nq_lsn lsn, bool is_durable);
+/* Forgets everything. */
+void nq__apply_abort(nq_apply *apply);
+
+/* ---- directory.c ---- */
+
+/* A tree as of a version. *out_exists is false when it does not exist. */
+nq_status nq__tree_find(nq_ctx *ctx, nq_store *store, const nq_version *version, uint32_t tree,
+                        nq_tree *out_tree, bool *out_exists);
+
+/* A tree's key in the directory. */
+static inline void nq__tree_key_encode(uint32_t tree, uint8_t out_key[4]) {
+    uint32_t big_endian = __builtin_bswap32(tree);
+    memcpy(out_key, &big_endian, sizeof big_endian);
+}
+
+static inline uint32_t nq__tree_key_decode(nq_bytes key) {
+    uint32_t big_endian = 0;
+    memcpy(&big_endian, key.data, key.size < 4 ? key.size : 4);
+    return __builtin_bswap32(big_endian);
+}
+
+/* ---- request.c ---- */
+
+/* The result stored under a request id as of a version, if it is not too old at `now_us`. */
+nq_status nq__request_find(nq_ctx *ctx, nq_store *store, const nq_version *version, nq_bytes id,
+                           int64_t now_us, nq_arena *arena, nq_bytes *out_result, bool *out_exists);
+
+/* ---- health.c ---- */
+
+/* Turns the store read-only, for the reason the context has just been given. */
+void nq__store_fail(nq_store *store, const nq_ctx *ctx);
+/* NQ_OK, or NQ_READ_ONLY_DATABASE with the first cause. */
+nq_status nq__store_check_health(nq_ctx *ctx, nq_store *store);
+
+/* ---- data_file.c, freelist.c, replay.c ---- */
+
+nq_status nq__data_file_create(nq_ctx *ctx, nq_store *store);
+nq_status nq__data_file_open(nq_ctx *ctx, nq_store *store);
+nq_status nq__superblock_write(nq_ctx *ctx, nq_store *store, const nq_superblock *superblock);
+nq_status nq__freelist_read(nq_ctx *ctx, nq_store *store);
+/* Takes the pages that a list of `space`'s free pages needs, out of the store's and out of `space`.
+ */
+nq_status nq__freelist_take(nq_ctx *ctx, nq_store *store, nq_space *space, uint64_t generation,
+                            nq_held_chunk **out_pages);
+/* Writes it; *out_first is what the superblock leads to. Does not sync. */
+nq_status nq__freelist_write(nq_ctx *ctx, nq_store *store, const nq_space *space,
+                             uint64_t generation, const nq_held_chunk *pages,
+                             nq_page_ref *out_first);
+nq_status nq__replay(nq_ctx *ctx, nq_store *store);
+
+/* ---- keeper.c ---- */
+
+nq_status nq__keeper_start(nq_ctx *ctx, nq_store *store);
+void nq__keeper_stop(nq_store *store);
+/* After a commit: asks for a checkpoint if enough was logged, and for a sync if it was lazy. */
+void nq__keeper_notice(nq_store *store, bool is_lazy);
+
+#endif

@@ -1,0 +1,91 @@
+/* Txn: begin, statements, savepoints and rollback. Commit has a file of its own. */
+#include "engine/ground/base/assert.h"
+#include "engine/ground/base/heap.h"
+#include "engine/storage/store/txn_internal.h"
+
+nq_status nq_txn_begin(nq_ctx *ctx, nq_store *store, const nq_txn_options *options,
+                       nq_txn **out_txn) {
+    *out_txn = NULL;
+    nq_txn *txn = nq_heap_alloc(sizeof *txn);
+    if (txn == NULL) {
+        return nq_fail_no_memory(ctx, "a transaction");
+    }
+    memset(txn, 0, offsetof(nq_txn, value_room));
+    txn->store = store;
+    txn->options = *options;
+    txn->value = txn->value_room;
+    txn->value_capacity = sizeof txn->value_room;
+    txn->has_waiters = false;
+    txn->owned = NULL;
+    txn->waits_for = NULL;
+    txn->waiters = NULL;
+    txn->next_waiter = NULL;
+    nq_cond_init(&txn->granted);
+    nq_arena_init(&txn->arena, store->options.txn_bytes_max);
+    txn->snapshot = nq__version_acquire(store);
+    atomic_fetch_add_explicit(&store->counters.open_txns, 1, memory_order_relaxed);
+    *out_txn = txn;
+    return NQ_OK;
+}
+
+void nq__txn_end(nq_txn *txn) {
+    nq_store *store = txn->store;
+    NQ_ASSERT(txn->scan_count == 0);
+    nq__lock_release_all(txn);
+    nq__version_release(store, txn->snapshot);
+    if (txn->value != txn->value_room) {
+        nq_heap_free(txn->value);
+    }
+    nq_cond_deinit(&txn->granted);
+    nq_arena_deinit(&txn->arena);
+    atomic_fetch_sub_explicit(&store->counters.open_txns, 1, memory_order_relaxed);
+    nq_heap_free(txn);
+}
+
+void nq_txn_rollback(nq_txn *txn) {
+    atomic_fetch_add_explicit(&txn->store->counters.rollbacks, 1, memory_order_relaxed);
+    nq__txn_end(txn);
+}
+
+nq_lsn nq_txn_snapshot(const nq_txn *txn) {
+    return txn->snapshot->lsn;
+}
+
+nq_status nq_txn_statement_begin(nq_ctx *ctx, nq_txn *txn) {
+    nq_store *store = txn->store;
+    if (txn->options.isolation != NQ_READ_COMMITTED ||
+        atomic_load(&store->published_generation) == txn->snapshot->generation) {
+        return NQ_OK;
+    }
+    if (txn->scan_count != 0) {
+        return nq_fail(ctx, NQ_TRANSACTION_BUSY, "a scan of the statement before is still open");
+    }
+    nq_version *before = txn->snapshot;
+    txn->snapshot = nq__version_acquire(store);
+    nq__version_release(store, before);
+    for (uint32_t i = 0; i < NQ__TXN_TREES; i++) {
+        txn->trees[i].is_cached = false;
+    }
+    return NQ_OK;
+}
+
+nq_status nq_txn_savepoint(nq_ctx *ctx, nq_txn *txn, nq_savepoint *out_savepoint) {
+    (void)ctx;
+    txn->has_savepoint = true;
+    out_savepoint->value = txn->undo_count;
+    return NQ_OK;
+}
+
+nq_status nq_txn_rollback_to(nq_ctx *ctx, nq_txn *txn, nq_savepoint savepoint) {
+    if (savepoint.value > txn->undo_count) {
+        return nq_fail(ctx, NQ_SAVEPOINT_NOT_FOUND, "the savepoint was rolled back beyond");
+    }
+    while (txn->undo != NULL && txn->undo->number > savepoint.value) {
+        nq_undo *undo = txn->undo;
+        undo->write->kind = undo->kind;
+        undo->write->value = undo->value;
+        txn->undo = undo->older;
+    }
+    txn->undo_count = savepoint.value;
+    return NQ_OK;
+}

@@ -1,0 +1,144 @@
+/* What a transaction is made of: its snapshot, its private writes, its locks and what it has read.
+ */
+#ifndef NQ_STORAGE_STORE_TXN_INTERNAL_H
+#define NQ_STORAGE_STORE_TXN_INTERNAL_H
+
+#include "engine/storage/store/store_internal.h"
+
+/* ---- Locks (row_lock.c) ---- */
+
+typedef enum nq_lock_mode {
+    NQ__LOCK_ROW,            /* one key, exclusive */
+    NQ__LOCK_TREE_SHARED,    /* a tree is being written to */
+    NQ__LOCK_TREE_EXCLUSIVE, /* a tree is being dropped */
+} nq_lock_mode;
+
+/* A lock held or asked for; lives in its owner's memory until the owner ends. */
+struct nq_row_lock {
+    nq_row_lock *next;       /* in its bucket */
+    nq_row_lock *next_owned; /* of its owner */
+    nq_txn *owner;
+    uint32_t hash;
+    uint32_t tree;
+    nq_lock_mode mode;
+    nq_bytes key; /* empty for trees */
+};
+
+/* Grants the lock, waiting for its holders. Fails with NQ_LOCK_TIMEOUT, NQ_DEADLOCK, or what ends
+ * the context; the lock is not held then. */
+nq_status nq__lock_acquire(nq_ctx *ctx, nq_txn *txn, nq_row_lock *lock);
+/* Lets go of every lock of the transaction and wakes those who wait for it. */
+void nq__lock_release_all(nq_txn *txn);
+nq_status nq__lock_table_init(nq_ctx *ctx, nq_lock_table *table);
+void nq__lock_table_deinit(nq_lock_table *table);
+
+/* ---- Writes (write_set.c): an ordered set of (tree, key), a skip list in the txn's arena ---- */
+
+enum { NQ__WRITE_HEIGHT_MAX = 14 };
+
+typedef enum nq_write_kind {
+    NQ__WRITE_NONE, /* locked, or rolled back: as if it were not there */
+    NQ__WRITE_PUT,
+    NQ__WRITE_REMOVE,
+} nq_write_kind;
+
+typedef struct nq_write nq_write;
+struct nq_write {
+    nq_row_lock lock; /* its tree and key are the write's; tree 0: a tree comes (PUT) or goes */
+    nq_write_kind kind;
+    bool is_checked; /* known to be unchanged since the snapshot */
+    nq_bytes value;
+    nq_write *previous;
+    nq_write *next[]; /* one a level; at least one */
+};
+
+typedef struct nq_write_set {
+    nq_arena *arena;
+    uint64_t seed;
+    nq_write *head;                        /* before the first; of full height */
+    nq_write *tails[NQ__WRITE_HEIGHT_MAX]; /* the last of each level */
+} nq_write_set;
+
+nq_status nq__write_set_init(nq_ctx *ctx, nq_write_set *set, nq_arena *arena);
+/* The write of this key; NULL when there is none. */
+nq_write *nq__write_set_find(const nq_write_set *set, uint32_t tree, nq_bytes key);
+/* The first write at or after (tree, key); NULL at the end. */
+nq_write *nq__write_set_seek(const nq_write_set *set, uint32_t tree, nq_bytes key);
+/* The last write before it; NULL when there is none. */
+nq_write *nq__write_set_seek_before(const nq_write_set *set, uint32_t tree, nq_bytes key);
+nq_write *nq__write_set_first(const nq_write_set *set);
+/* The write of this key, made (NONE) if need be. NULL: out of memory. */
+nq_write *nq__write_set_add(nq_write_set *set, uint32_t tree, nq_bytes key);
+
+/* ---- The transaction ---- */
+
+/* What a write was before, for rolling back to a savepoint. */
+typedef struct nq_undo {
+    struct nq_undo *older;
+    uint64_t number;
+    nq_write *write;
+    nq_write_kind kind;
+    nq_bytes value;
+} nq_undo;
+
+/* What a SERIALIZABLE transaction has read: checked when it commits. */
+typedef struct nq_read {
+    struct nq_read *next;
+    uint32_t tree;
+    nq_bytes low;
+    nq_bytes high; /* data NULL: open */
+} nq_read;
+
+enum { NQ__TXN_TREES = 8, NQ__TXN_VALUE_BYTES = 512 };
+
+typedef struct nq_txn_tree {
+    uint32_t id;
+    bool is_cached;
+    bool exists;
+    bool is_locked; /* the tree's shared lock is held; outlives the snapshot */
+    nq_tree tree;
+} nq_txn_tree;
+
+struct nq_txn {
+    nq_store *store;
+    nq_txn_options options;
+    nq_version *snapshot;
+    nq_arena arena;
+    nq_write_set writes; /* head NULL: nothing written yet */
+    bool has_tree_changes;
+    nq_undo *undo; /* newest first */
+    uint64_t undo_count;
+    bool has_savepoint;
+    nq_read *reads;
+    nq_txn_tree trees[NQ__TXN_TREES];
+    uint32_t next_tree; /* whose turn in `trees` it is to be replaced */
+    uint32_t scan_count;
+    uint8_t *value; /* what the last find returned */
+    size_t value_capacity;
+    uint8_t value_room[NQ__TXN_VALUE_BYTES];
+
+    nq_row_lock *owned; /* locks held */
+    _Atomic bool has_waiters;
+    nq_txn *waits_for; /* under the lock table's wait mutex, as what follows */
+    nq_txn *waiters;   /* those who wait for this one */
+    nq_txn *next_waiter;
+    nq_cond granted;
+};
+
+/* Lets go of its locks, its snapshot and itself. */
+void nq__txn_end(nq_txn *txn);
+
+/* The tree as of the snapshot and of the transaction's own changes. Fails with NQ_TABLE_NOT_FOUND;
+ * *out_tree is borrowed until the next call. */
+nq_status nq__txn_get_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_txn_tree **out_tree);
+
+/* Copies a value to where the caller's borrow of it lives: *buffer, grown as needed, at first
+ * `room`. */
+nq_status nq__value_load(nq_ctx *ctx, nq_store *store, nq_bytes payload, bool is_overflow,
+                         uint8_t **buffer, size_t *capacity, const uint8_t *room,
+                         nq_bytes *out_value);
+
+/* Remembers a range for validation, if the transaction is SERIALIZABLE. */
+nq_status nq__txn_note_read(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_bytes low, nq_bytes high);
+
+#endif

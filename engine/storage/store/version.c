@@ -1,0 +1,234 @@
+/* Version: what snapshots read, and which pages must be kept for them.
+ *
+ * Every commit makes a version: a root from which all trees of that moment are reached. Live
+ * versions stand in a list by generation. A commit copies the pages it changes; the old copies are
+ * held by the version before it. When a version goes, each page it holds is handed to the next
+ * older live version that reaches it (one not older than the page), or is free: nobody else can
+ * reach it. So a long snapshot keeps the pages of its own version and none that were born and
+ * replaced after it. */
+#include "engine/ground/base/assert.h"
+#include "engine/ground/base/heap.h"
+#include "engine/storage/store/store_internal.h"
+
+/* ---- Lists of pages ---- */
+
+nq_status nq__held_add(nq_ctx *ctx, nq_held_chunk **list, nq_held_page page) {
+    nq_held_chunk *chunk = *list;
+    if (chunk == NULL || chunk->count == NQ__HELD_CHUNK_PAGES) {
+        chunk = nq_heap_alloc(sizeof *chunk);
+        if (chunk == NULL) {
+            return nq_fail_no_memory(ctx, "the list of replaced pages");
+        }
+        chunk->next = *list;
+        chunk->count = 0;
+        *list = chunk;
+    }
+    chunk->pages[chunk->count++] = page;
+    return NQ_OK;
+}
+
+void nq__held_free(nq_held_chunk *list) {
+    while (list != NULL) {
+        nq_held_chunk *next = list->next;
+        nq_heap_free(list);
+        list = next;
+    }
+}
+
+/* Gives back the pages of a chunk from `first` on. */
+static void give_rest(nq_store *store, nq_held_chunk *chunk, uint32_t first) {
+    for (uint32_t i = first; i < chunk->count; i++) {
+        nq_pool_forget(store->pool, (nq_page_id){chunk->pages[i].page});
+    }
+    nq_mutex_lock(&store->space_mutex);
+    for (uint32_t i = first; i < chunk->count; i++) {
+        nq_space_give(&store->space, (nq_page_id){chunk->pages[i].page});
+    }
+    nq_mutex_unlock(&store->space_mutex);
+    chunk->count = first;
+}
+
+void nq__pages_give(nq_store *store, nq_held_chunk *pages) {
+    for (nq_held_chunk *chunk = pages; chunk != NULL; chunk = chunk->next) {
+        give_rest(store, chunk, 0);
+    }
+    nq__held_free(pages);
+}
+
+/* Moves the pages born no later than `generation` to the chunk's front; returns how many. */
+static uint32_t part(nq_held_chunk *chunk, uint64_t generation) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < chunk->count; i++) {
+        if (chunk->pages[i].birth <= generation) {
+            nq_held_page page = chunk->pages[kept];
+            chunk->pages[kept++] = chunk->pages[i];
+            chunk->pages[i] = page;
+        }
+    }
+    return kept;
+}
+
+/* Adds a chunk's pages to a version's; needs no memory, the chunk brings its own. */
+static void hold(nq_version *version, nq_held_chunk *chunk) {
+    nq_held_chunk *head = version->held;
+    while (head != NULL && chunk->count != 0 && head->count < NQ__HELD_CHUNK_PAGES) {
+        head->pages[head->count++] = chunk->pages[--chunk->count];
+    }
+    if (chunk->count == 0) {
+        nq_heap_free(chunk);
+        return;
+    }
+    chunk->next = version->held;
+    version->held = chunk;
+}
+
+/* Hands the pages of `list` to `keeper` (may be NULL), as far as it reaches them, and gives back
+ * the others. The keeper is counted by the caller. */
+static void settle(nq_store *store, nq_held_chunk *list, nq_version *keeper) {
+    while (list != NULL) {
+        nq_held_chunk *chunk = list;
+        list = chunk->next;
+        chunk->next = NULL;
+        uint32_t kept = keeper == NULL ? 0 : part(chunk, keeper->generation);
+        if (kept != chunk->count) {
+            give_rest(store, chunk, kept); /* S2 */
+        }
+        if (kept == 0) {
+            nq_heap_free(chunk);
+            continue;
+        }
+        nq_mutex_lock(&store->version_mutex);
+        hold(keeper, chunk);
+        nq_mutex_unlock(&store->version_mutex);
+    }
+}
+
+/* ---- Counting ---- */
+
+nq_version *nq__version_acquire(nq_store *store) {
+    nq_mutex_lock(&store->version_mutex);
+    nq_version *version = store->published;
+    version->refs++;
+    nq_mutex_unlock(&store->version_mutex);
+    return version;
+}
+
+void nq__version_share(nq_store *store, nq_version *version) {
+    nq_mutex_lock(&store->version_mutex);
+    NQ_ASSERT(version->refs != 0);
+    version->refs++;
+    nq_mutex_unlock(&store->version_mutex);
+}
+
+/* Takes a version without holders out of the list; its older neighbour is counted. */
+static nq_version *detach(nq_store *store, nq_version *version) {
+    nq_version *older = version->older;
+    NQ_ASSERT(version != store->newest && version != store->published);
+    if (older != NULL) {
+        older->newer = version->newer;
+        older->refs++;
+    } else {
+        store->oldest = version->newer;
+    }
+    version->newer->older = older;
+    store->reclaiming++;
+    return older;
+}
+
+void nq__version_release(nq_store *store, nq_version *version) {
+    while (version != NULL) {
+        nq_mutex_lock(&store->version_mutex);
+        NQ_ASSERT(version->refs != 0);
+        bool is_last = --version->refs == 0;
+        nq_version *older = is_last ? detach(store, version) : NULL;
+        nq_mutex_unlock(&store->version_mutex);
+        if (!is_last) {
+            return;
+        }
+        settle(store, version->held, older);
+        nq_heap_free(version);
+        nq_mutex_lock(&store->version_mutex);
+        store->reclaiming--;
+        nq_cond_broadcast(&store->reclaimed);
+        nq_mutex_unlock(&store->version_mutex);
+        version = older;
+    }
+}
+
+void nq__version_lock_quiet(nq_store *store) {
+    nq_mutex_lock(&store->version_mutex);
+    while (store->reclaiming != 0) {
+        nq_cond_wait(&store->reclaimed, &store->version_mutex);
+    }
+}
+
+/* ---- The newest, the published and the durable ---- */
+
+void nq__version_install(nq_store *store, nq_version *version, nq_held_chunk *freed) {
+    nq_mutex_lock(&store->version_mutex);
+    nq_version *before = store->newest;
+    before->refs++;
+    version->older = before;
+    version->newer = NULL;
+    version->refs = 1; /* until a newer one is published */
+    before->newer = version;
+    store->newest = version;
+    store->reclaiming++;
+    nq_mutex_unlock(&store->version_mutex);
+    settle(store, freed, before);
+    nq_mutex_lock(&store->version_mutex);
+    store->reclaiming--;
+    nq_cond_broadcast(&store->reclaimed);
+    nq_mutex_unlock(&store->version_mutex);
+    nq__version_release(store, before);
+}
+
+/* Publishes what may be; returns the version that must be durable first to get to `generation`, or
+ * nothing to wait for. */
+static bool publish_ready(nq_store *store, uint64_t generation, nq_lsn *out_needed) {
+    nq_lsn durable_end = nq_log_durable_end(store->log);
+    bool is_waiting = false;
+    nq_mutex_lock(&store->version_mutex);
+    while (store->published->generation < generation) {
+        nq_version *before = store->published;
+        nq_version *next = before->newer;
+        if (next->is_durable && next->lsn.value > durable_end.value) { /* S3 */
+            *out_needed = next->lsn;
+            is_waiting = true;
+            break;
+        }
+        store->published = next;
+        atomic_store(&store->published_generation, next->generation);
+        nq_mutex_unlock(&store->version_mutex);
+        nq__version_release(store, before);
+        nq_mutex_lock(&store->version_mutex);
+    }
+    nq_mutex_unlock(&store->version_mutex);
+    return is_waiting;
+}
+
+nq_status nq__version_publish(nq_ctx *ctx, nq_store *store, uint64_t generation) {
+    nq_lsn needed;
+    while (publish_ready(store, generation, &needed)) {
+        nq_status status = nq_log_sync(ctx, store->log, needed);
+        if (status != NQ_OK) {
+            nq__store_fail(store, ctx);
+            return status;
+        }
+    }
+    return NQ_OK;
+}
+
+void nq__version_set_durable(nq_store *store, nq_version *version, nq_held_chunk *pages) {
+    nq_mutex_lock(&store->version_mutex);
+    nq_version *before = store->durable;
+    store->durable = version;
+    store->reclaiming++;
+    nq_mutex_unlock(&store->version_mutex);
+    nq__pages_give(store, pages);
+    nq_mutex_lock(&store->version_mutex);
+    store->reclaiming--;
+    nq_cond_broadcast(&store->reclaimed);
+    nq_mutex_unlock(&store->version_mutex);
+    nq__version_release(store, before);
+}
