@@ -1,0 +1,1 @@
+"""Messages and stubs generated from neuroquantum/v1/*.proto."""

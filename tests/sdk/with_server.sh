@@ -1,0 +1,40 @@
+#!/bin/bash
+# with_server.sh COMMAND...: runs a command against a server of its own, on a free port and an empty data
+# directory that vanishes afterwards. The command finds it under NQ_SERVER_ADDR. NQ_SERVER_BIN names the
+# server's binary; an NQ_SERVER_ADDR that is set already is used as it is.
+set -uo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+if [ -n "${NQ_SERVER_ADDR:-}" ]; then
+    exec "$@"
+fi
+binary=${NQ_SERVER_BIN:-$root/.build/bazel/bin/server/neuroquantumd}
+[ -x "$binary" ] || { echo "with_server.sh: no server at $binary: build //server:neuroquantumd" >&2; exit 1; }
+home=$(mktemp -d)
+server=
+stop() {
+    [ -n "$server" ] && kill "$server" 2>/dev/null && wait "$server" 2>/dev/null
+    rm -rf "$home"
+}
+trap stop EXIT
+"$binary" --data-dir "$home/data" --listen 127.0.0.1:0 >"$home/out" 2>"$home/err" &
+server=$!
+for _ in $(seq 200); do
+    NQ_SERVER_ADDR=$(sed -n 's/^neuroquantumd .* on \([^ ]*:[0-9]*\)$/\1/p' "$home/out")
+    [ -n "$NQ_SERVER_ADDR" ] && break
+    kill -0 "$server" 2>/dev/null || break
+    sleep 0.05
+done
+if [ -z "$NQ_SERVER_ADDR" ]; then
+    echo "with_server.sh: the server did not start" >&2
+    cat "$home/err" >&2
+    exit 1
+fi
+export NQ_SERVER_ADDR NQ_SERVER_PID=$server
+"$@"
+code=$?
+if ! kill -0 "$server" 2>/dev/null; then
+    echo "with_server.sh: the server did not survive" >&2
+    tail -n 40 "$home/err" >&2
+    code=1
+fi
+exit "$code"
