@@ -235,6 +235,10 @@ void nq__call_finish_cancelled(nq_call *call) {
     if (call->was_told_cancel && call->life == NQ_CALL_OPEN && call->work == NULL) {
         fail_with(call, reason, nq_status_meaning(reason));
     }
+    if (reason != NQ_OK && call->is_sending && !call->is_closed && !call->is_lingering) {
+        call->is_lingering = true;
+        call->transport->linger(call);
+    }
 }
 
 static void dispatch_cancel(nq_call *call) {

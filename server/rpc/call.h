@@ -132,7 +132,9 @@ void nq_call_run(nq_call *call, void (*work)(nq_call *call));
 void nq_call_wake(nq_call *call);
 
 /* Any thread: asks the call to stop with `reason` (NQ_CANCELLED_BY_ADMIN, NQ_SHUTTING_DOWN …). Sets
- * the flag at once, then on_cancel. The first reason wins. */
+ * the flag at once, then on_cancel. The first reason wins. Unlike nq_call_finish, it does not wait
+ * for a client that does not read: what has not left a second later is thrown away and the stream
+ * cut. */
 void nq_call_cancel(nq_call *call, nq_status reason);
 
 /* Keeps the object (not the stream) alive beyond on_done, so that wake and cancel stay safe,

@@ -230,6 +230,10 @@ static void core_abort(nq_call *base, nq_rpc_code code, const char *text) {
     (void)grpc_call_cancel_with_status(core_of(base)->call, (grpc_status_code)code, text, NULL);
 }
 
+static void core_linger(nq_call *base) {
+    nq__queue_linger(core_of(base));
+}
+
 static void core_kick(nq_call *base) {
     nq_core_call *call = core_of(base);
     bool is_started = start_batch(call, NULL, 0, &call->kicked);
@@ -278,6 +282,7 @@ const nq_transport nq__core_transport = {
     .receive = core_receive,
     .watch_close = core_watch_close,
     .abort = core_abort,
+    .linger = core_linger,
     .kick = core_kick,
     .submit = core_submit,
     .take_message = core_take_message,

@@ -72,6 +72,9 @@ struct nq_core_call {
     nq_link live_link;
     nq_link waiting_link;
     int64_t first_message_by_ns;
+    bool is_lingering; /* in queue->lingering; under queue->mutex */
+    nq_link lingering_link;
+    int64_t linger_by_ns;
     nq_worker_task task;
     nq_core_call *next_free;
 };
@@ -88,10 +91,12 @@ struct nq_queue {
     uint32_t free_count;
     _Atomic(nq_core_call *) returned_calls; /* pushed by any thread */
     nq_mutex mutex;
-    nq_link live;    /* calls between open and done */
-    nq_link waiting; /* those whose first message has not come, oldest first */
-    _Atomic uint32_t waiting_count;
-    uint32_t unarmed_count; /* slots that could not be armed for want of memory */
+    nq_link live;                 /* calls between open and done */
+    nq_link waiting;              /* those whose first message has not come, oldest first */
+    nq_link lingering;            /* those told to stop and not over, oldest first */
+    _Atomic uint32_t timed_count; /* in the two lists above */
+    nq_core_tag nudge;            /* only ends a sleep */
+    uint32_t unarmed_count;       /* slots that could not be armed for want of memory */
     nq_method_entry *unarmed[NQ_UNARMED_MAX];
 };
 
@@ -143,6 +148,7 @@ void nq__queue_arm(nq_queue *queue, nq_method_entry *entry);
 void nq__queue_run(void *queue);
 void nq__queue_take_back(nq_core_call *call);    /* any thread */
 void nq__queue_stop_waiting(nq_core_call *call); /* the first message came, or never will */
+void nq__queue_linger(nq_core_call *call);       /* any thread */
 void nq__queue_forget(nq_core_call *call);       /* the call is done */
 void nq__queue_cancel_all(nq_queue *queue, nq_status reason);
 

@@ -20,6 +20,7 @@ enum {
     FREE_CALLS_MAX = 256, /* kept for reuse; more go back to the heap */
     EVENTS_PER_TICK = 1024,
     TICK_MS = 250,
+    LINGER_NS = 1000000000,
 };
 
 #define CALL_OF(link, member) \
@@ -181,7 +182,7 @@ static void enlist(nq_core_call *call, bool is_waiting) {
         call->first_message_by_ns =
             call->base.opened_ns + queue->server->options.first_message_ms_max * INT64_C(1000000);
         list_append(&queue->waiting, &call->waiting_link);
-        queue->waiting_count++;
+        queue->timed_count++;
     }
     nq_mutex_unlock(&queue->mutex);
 }
@@ -227,7 +228,13 @@ static void fire_requested(nq_core_tag *tag, bool ok) {
 static void leave_waiting(nq_core_call *call) {
     call->is_waiting = false;
     list_remove(&call->waiting_link);
-    call->queue->waiting_count--;
+    call->queue->timed_count--;
+}
+
+static void leave_lingering(nq_core_call *call) {
+    call->is_lingering = false;
+    list_remove(&call->lingering_link);
+    call->queue->timed_count--;
 }
 
 void nq__queue_stop_waiting(nq_core_call *call) {
@@ -246,6 +253,9 @@ void nq__queue_forget(nq_core_call *call) {
     if (call->is_waiting) {
         leave_waiting(call);
     }
+    if (call->is_lingering) {
+        leave_lingering(call);
+    }
     list_remove(&call->live_link);
     nq_mutex_unlock(&queue->mutex);
     if (call->is_counted) {
@@ -254,8 +264,22 @@ void nq__queue_forget(nq_core_call *call) {
     atomic_fetch_sub_explicit(&server->calls_open, 1, memory_order_release);
 }
 
-/* Ends calls whose client opened them and then said nothing. The core's call is alive while the
- * call is in the list, and cancelling one is legal from any thread and under our lock. */
+void nq__queue_linger(nq_core_call *call) {
+    nq_queue *queue = call->queue;
+    nq_mutex_lock(&queue->mutex);
+    call->is_lingering = true;
+    call->linger_by_ns = nq_clock_monotonic_ns() + LINGER_NS;
+    list_append(&queue->lingering, &call->lingering_link);
+    queue->timed_count++;
+    nq_mutex_unlock(&queue->mutex);
+    /* The queue may sleep without end, not knowing that there is something to wait for. */
+    NQ_CORE_GIVE(&queue->nudge);
+    (void)grpc_call_start_batch(call->call, NULL, 0, &queue->nudge, NULL);
+}
+
+/* Ends calls whose client opened them and then said nothing, and those that were told to stop but
+ * whose client takes nothing off them. The core's call is alive while the call is in a list, and
+ * cancelling one is legal from any thread and under our lock. */
 static void expire(nq_queue *queue) {
     int64_t now_ns = nq_clock_monotonic_ns();
     nq_mutex_lock(&queue->mutex);
@@ -268,7 +292,22 @@ static void expire(nq_queue *queue) {
         nq__core_transport.abort(&call->base, NQ_RPC_DEADLINE_EXCEEDED,
                                  "the call was opened, but its first message did not come");
     }
+    while (queue->lingering.next != &queue->lingering) {
+        nq_core_call *call = CALL_OF(queue->lingering.next, lingering_link);
+        if (call->linger_by_ns > now_ns) {
+            break;
+        }
+        leave_lingering(call);
+        nq_status reason = (nq_status)atomic_load(&call->base.cancel);
+        nq__core_transport.abort(&call->base, nq_status_rpc_code(reason),
+                                 nq_status_meaning(reason));
+    }
     nq_mutex_unlock(&queue->mutex);
+}
+
+static void fire_nudge(nq_core_tag *tag, bool ok) {
+    (void)tag;
+    (void)ok;
 }
 
 void nq__queue_cancel_all(nq_queue *queue, nq_status reason) {
@@ -308,6 +347,8 @@ nq_status nq__queue_init(nq_ctx *ctx, nq_queue *queue, nq_server *server) {
     nq_mutex_init(&queue->mutex, NQ_LOCK_RPC_QUEUE);
     list_init(&queue->live);
     list_init(&queue->waiting);
+    list_init(&queue->lingering);
+    queue->nudge.fire = fire_nudge;
     return NQ_OK;
 }
 
@@ -323,8 +364,9 @@ void nq__queue_run(void *self) {
             tick = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                                 gpr_time_from_millis(TICK_MS, GPR_TIMESPAN));
         }
-        /* Only this thread makes these counts rise, so zero allows an endless sleep. */
-        bool is_waiting = queue->waiting_count > 0 || queue->unarmed_count > 0;
+        /* Whoever else makes these counts rise nudges the queue, so zero allows an endless sleep.
+         */
+        bool is_waiting = queue->timed_count > 0 || queue->unarmed_count > 0;
         grpc_event event = grpc_completion_queue_next(
             queue->cq, is_waiting ? tick : gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
         if (event.type == GRPC_QUEUE_SHUTDOWN) {

@@ -39,6 +39,8 @@ typedef struct nq_transport {
     bool (*watch_close)(nq_call *call);
     /* Any thread: ends the stream as far as possible; what is outstanding comes back soon. */
     void (*abort)(nq_call *call, nq_rpc_code code, const char *text);
+    /* Aborts with the call's code and text if it is not over within about a second. */
+    void (*linger)(nq_call *call);
     /* Any thread: nq_call_run_strand(call, false) soon, on the queue thread of the call. */
     void (*kick)(nq_call *call);
     /* Any thread: nq_call_run_strand(call, true) soon, on a worker. */
@@ -95,6 +97,7 @@ struct nq_call {
     bool is_watched;
     bool is_closed;
     bool is_broken;
+    bool is_lingering;
     bool headers_sent;
     bool headers_wanted;
     bool status_started;

@@ -119,6 +119,11 @@ static void fake_abort(nq_call *call, nq_rpc_code code, const char *text) {
     atomic_store(&fake->is_gone, true);
 }
 
+static void fake_linger(nq_call *call) {
+    (void)call; /* No time passes here: a client that does not read keeps a cancelled call until
+                   close. */
+}
+
 static void fake_kick(nq_call *call) {
     atomic_store(&fake_of(call)->is_kicked, true);
 }
@@ -215,6 +220,7 @@ static const nq_transport fake_transport = {
     .receive = fake_receive,
     .watch_close = fake_watch_close,
     .abort = fake_abort,
+    .linger = fake_linger,
     .kick = fake_kick,
     .submit = fake_submit,
     .take_message = fake_take_message,
