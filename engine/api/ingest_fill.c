@@ -27,7 +27,7 @@ struct nq__ingest_filler {
     nq_program *check_program;
     const nq_plan_insert *checks;
     nq_eval_env env;
-    uint64_t random_state;
+    nq_rng rng;
 };
 
 /* ---- Making SQL ---- */
@@ -118,8 +118,8 @@ static nq_status compile_checks(nq_ctx *ctx, nq__ingest_filler *filler, nq_arena
         conditions[i] = insert->checks[i].condition;
     }
     filler->checks = insert;
-    filler->random_state = nq_entropy_u64();
-    filler->env = (nq_eval_env){.random_state = &filler->random_state};
+    filler->rng.state = nq_entropy_u64();
+    filler->env = (nq_eval_env){.rng = &filler->rng};
     return nq_program_create(ctx, arena, &filler->env, conditions, insert->check_count,
                              &filler->check_program);
 }
