@@ -128,7 +128,7 @@ uint32_t nq__select_rows(const nq_vector *vector, nq_row_test test, const nq_sel
         }
         break;
     case NQ_TEST_NOT_TRUE:
-        SELECT_WHERE(!values[row] | null_at(nulls, row));
+        SELECT_WHERE((values[row] == 0) | null_at(nulls, row));
         break;
     case NQ_TEST_NOT_FALSE:
         SELECT_WHERE(values[row] | null_at(nulls, row));
