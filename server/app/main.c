@@ -88,7 +88,7 @@ static void greet(const nq_config *config, uint16_t port) {
         printf("and on unix:%s\n", config->listen_unix);
     }
     printf("\nTry, in another terminal:\n"
-           "  nq --host %s -c 'SELECT 1 + 1 AS two'\n"
+           "  nq --server %s -c 'SELECT 1 + 1 AS two'\n"
            "  grpcurl -plaintext %s list\n"
            "  grpcurl -plaintext -d '{\"statement\":{\"sql\":\"SELECT 1 + 1 AS two\"}}' %s "
            "neuroquantum.v1.QueryService/Execute\n\n"

@@ -95,11 +95,12 @@ nq_status nq__wire_value(nq_ctx *ctx, const char *field, const Neuroquantum__V1_
     if (value != NULL) {
         NQ_TRY(read_kind(ctx, field, value, &plain));
     }
+    /* Text is the written form of any type, as a quoted literal is in SQL: its place, or the type
+     * declared, says which. */
+    if (plain.type == NQ_TYPE_TEXT && type.id != NQ_TYPE_TEXT) {
+        plain.type = NQ_TYPE_UNKNOWN;
+    }
     if (type.id == NQ_TYPE_UNKNOWN) {
-        /* Its place in the statement gives text its type, as it does for a quoted literal. */
-        if (plain.type == NQ_TYPE_TEXT) {
-            plain.type = NQ_TYPE_UNKNOWN;
-        }
         *out_value = plain;
         return NQ_OK;
     }
