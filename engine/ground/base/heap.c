@@ -26,7 +26,11 @@ void *nq_heap_alloc(size_t bytes) {
 }
 
 void *nq_heap_calloc(size_t count, size_t element_bytes) {
-    return must_fail() ? NULL : calloc(count, element_bytes);
+    size_t bytes;
+    if (must_fail() || __builtin_mul_overflow(count, element_bytes, &bytes)) {
+        return NULL;
+    }
+    return calloc(count, element_bytes);
 }
 
 void *nq_heap_alloc_aligned(size_t alignment, size_t bytes) {

@@ -67,7 +67,8 @@ typedef struct nq_log_field {
     } value;
 } nq_log_field;
 
-/* A field of whatever type the value has: integers, double, bool, C strings, nq_bytes. */
+/* A field of whatever type the value has: integers, double, bool (which in C17 the literals true
+ * and false are not), C strings, nq_bytes. */
 #define NQ_FIELD(key, value) \
     _Generic((value),                          \
         bool: nq_log_field_of_boolean,         \
