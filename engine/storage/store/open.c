@@ -71,6 +71,19 @@ static nq_status set_directory(nq_ctx *ctx, nq_store *store, const char *directo
     return NQ_OK;
 }
 
+/* Makes the directory, durably: its name must be in its parent. */
+static nq_status make_directory(nq_ctx *ctx, nq_store *store) {
+    NQ_TRY(nq_vfs_make_dir(ctx, store->vfs, store->directory));
+    char parent[NQ__PATH_BYTES];
+    snprintf(parent, sizeof parent, "%s", store->directory);
+    char *slash = strrchr(parent, '/');
+    if (slash == NULL) {
+        return nq_vfs_sync_dir(ctx, store->vfs, ".");
+    }
+    slash[slash == parent ? 1 : 0] = 0;
+    return nq_vfs_sync_dir(ctx, store->vfs, parent);
+}
+
 /* Makes the directory and a new store in it, unless there is one. */
 static nq_status create_if_missing(nq_ctx *ctx, nq_store *store) {
     char path[NQ__PATH_BYTES + 32];
@@ -81,7 +94,7 @@ static nq_status create_if_missing(nq_ctx *ctx, nq_store *store) {
         return nq_fail(ctx, NQ_IO_ERROR, "%s: there is no database", store->directory);
     }
     if (!exists) {
-        NQ_TRY(nq_vfs_make_dir(ctx, store->vfs, store->directory));
+        NQ_TRY(make_directory(ctx, store));
     }
     snprintf(path, sizeof path, "%s/LOCK", store->directory);
     NQ_TRY(nq_vfs_lock_file(ctx, store->vfs, path, &store->lock_file));

@@ -1,0 +1,324 @@
+/* Workload: see the header. */
+#include "tests/engine/storage/support/workload.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { KEYS = 160, OPS_MAX = 12, VALUE_BYTES_MAX = 30000 };
+
+nq_store_options workload_store_options(void) {
+    return (nq_store_options){.cache_bytes = 1,
+                              .checkpoint_log_bytes = 256 << 10,
+                              .log_segment_bytes = 64 << 10,
+                              .is_manual = true};
+}
+
+void workload_init(workload *w, uint64_t seed) {
+    *w = (workload){.rng = {seed}, .state_count = 1, .state_capacity = 1};
+    w->states = calloc(1, sizeof *w->states);
+    w->has_request = calloc(1, sizeof *w->has_request);
+    if (w->states == NULL || w->has_request == NULL) {
+        abort();
+    }
+}
+
+void workload_deinit(workload *w) {
+    for (size_t i = 0; i < w->state_count; i++) {
+        reference_deinit(&w->states[i]);
+    }
+    free(w->states);
+    free(w->has_request);
+}
+
+void workload_rewind(workload *w, size_t state) {
+    while (w->state_count > state + 1) {
+        reference_deinit(&w->states[--w->state_count]);
+    }
+    w->committed = state;
+    w->acknowledged = state;
+}
+
+static void push_state(workload *w, const reference *state, bool has_request) {
+    if (w->state_count == w->state_capacity) {
+        w->state_capacity *= 2;
+        w->states = realloc(w->states, w->state_capacity * sizeof *w->states);
+        w->has_request = realloc(w->has_request, w->state_capacity * sizeof *w->has_request);
+        if (w->states == NULL || w->has_request == NULL) {
+            abort();
+        }
+    }
+    w->has_request[w->state_count] = has_request;
+    w->states[w->state_count++] = *state;
+}
+
+/* ---- Names ---- */
+
+static nq_bytes number_bytes(char room[24], char letter, uint64_t number) {
+    return nq_bytes_of(room, (size_t)snprintf(room, 24, "%c%llu", letter,
+                                              (unsigned long long)number));
+}
+
+/* A catalog entry for each tree that exists, as the catalog keeps one for each table. */
+static nq_bytes tree_entry(char room[24], uint32_t tree) {
+    return number_bytes(room, 't', tree);
+}
+
+static bool tree_exists(const reference *state, uint32_t tree) {
+    char room[24];
+    return reference_find(state, NQ_TREE_CATALOG.value, tree_entry(room, tree)).data != NULL;
+}
+
+/* Keys share long prefixes now and then. */
+static nq_bytes random_key(nq_rng *rng, char room[80]) {
+    uint64_t number = nq_rng_below(rng, KEYS);
+    int bytes = number % 3 == 0 ? snprintf(room, 80, "a-rather-long-common-prefix/of-keys/%04u",
+                                           (unsigned)number)
+                                : snprintf(room, 80, "%u", (unsigned)number);
+    return nq_bytes_of(room, (size_t)bytes);
+}
+
+static size_t random_size(nq_rng *rng) {
+    uint64_t dice = nq_rng_below(rng, 100);
+    if (dice < 4) {
+        return 8000 + nq_rng_below(rng, VALUE_BYTES_MAX - 8000);
+    }
+    return nq_rng_below(rng, dice < 16 ? 3000 : 150);
+}
+
+/* ---- One transaction ---- */
+
+static uint32_t random_tree(workload *w, const reference *state) {
+    uint32_t tree = NQ_TREE_CATALOG.value;
+    for (int tries = 0; tries < 4 && w->tree_count != 0; tries++) {
+        uint32_t candidate = w->trees[nq_rng_below(&w->rng, w->tree_count)];
+        if (tree_exists(state, candidate)) {
+            return candidate;
+        }
+    }
+    return tree;
+}
+
+static nq_status write_once(nq_ctx *ctx, workload *w, nq_txn *txn, reference *state) {
+    static uint8_t value[VALUE_BYTES_MAX];
+    char room[80];
+    uint32_t tree = random_tree(w, state);
+    nq_bytes key = random_key(&w->rng, room);
+    if (nq_rng_below(&w->rng, 4) == 0) {
+        bool was_present;
+        NQ_TRY(nq_txn_remove(ctx, txn, (nq_tree_id){tree}, key, &was_present));
+        if (reference_remove(state, tree, key) != was_present) {
+            return nq_fail(ctx, NQ_BUG, "remove saw another state");
+        }
+        return NQ_OK;
+    }
+    size_t bytes = random_size(&w->rng);
+    memset(value, (int)(nq_rng_next(&w->rng) & 0xff), bytes);
+    NQ_TRY(nq_txn_put(ctx, txn, (nq_tree_id){tree}, key, nq_bytes_of(value, bytes)));
+    reference_put(state, tree, key, nq_bytes_of(value, bytes));
+    return NQ_OK;
+}
+
+static nq_status change_trees(nq_ctx *ctx, workload *w, nq_txn *txn, reference *state) {
+    char room[24];
+    uint64_t dice = nq_rng_below(&w->rng, 16);
+    if (dice < 2 && w->tree_count < WORKLOAD_TREES_MAX) {
+        nq_tree_id tree;
+        NQ_TRY(nq_txn_tree_create(ctx, txn, &tree));
+        w->trees[w->tree_count++] = tree.value;
+        nq_bytes key = tree_entry(room, tree.value);
+        NQ_TRY(nq_txn_put(ctx, txn, NQ_TREE_CATALOG, key, key));
+        reference_put(state, NQ_TREE_CATALOG.value, key, key);
+    } else if (dice == 2 && w->tree_count != 0) {
+        uint32_t tree = random_tree(w, state);
+        if (tree == NQ_TREE_CATALOG.value) {
+            return NQ_OK;
+        }
+        nq_bytes key = tree_entry(room, tree);
+        NQ_TRY(nq_txn_tree_drop(ctx, txn, (nq_tree_id){tree}));
+        NQ_TRY(nq_txn_remove(ctx, txn, NQ_TREE_CATALOG, key, NULL));
+        reference_remove(state, NQ_TREE_CATALOG.value, key);
+        reference_remove_tree(state, tree);
+    }
+    return NQ_OK;
+}
+
+/* Writes that a savepoint takes back. */
+static nq_status write_and_regret(nq_ctx *ctx, workload *w, nq_txn *txn, reference *state) {
+    nq_savepoint savepoint;
+    reference before;
+    reference_copy(state, &before);
+    nq_status status = nq_txn_savepoint(ctx, txn, &savepoint);
+    for (uint64_t i = nq_rng_below(&w->rng, 4); i > 0 && status == NQ_OK; i--) {
+        status = write_once(ctx, w, txn, state);
+    }
+    if (status == NQ_OK) {
+        status = nq_txn_rollback_to(ctx, txn, savepoint);
+    }
+    reference_deinit(state);
+    *state = before;
+    return status;
+}
+
+static nq_status write_all(nq_ctx *ctx, workload *w, nq_txn *txn, reference *state) {
+    NQ_TRY(change_trees(ctx, w, txn, state));
+    for (uint64_t i = 1 + nq_rng_below(&w->rng, OPS_MAX); i > 0; i--) {
+        NQ_TRY(write_once(ctx, w, txn, state));
+    }
+    if (nq_rng_below(&w->rng, 4) == 0) {
+        NQ_TRY(write_and_regret(ctx, w, txn, state));
+    }
+    char room[24];
+    nq_bytes number = number_bytes(room, 'n', w->state_count);
+    NQ_TRY(nq_txn_put(ctx, txn, NQ_TREE_CATALOG, NQ_BYTES_LITERAL("number"), number));
+    reference_put(state, NQ_TREE_CATALOG.value, NQ_BYTES_LITERAL("number"), number);
+    return NQ_OK;
+}
+
+static nq_status run_transaction(nq_ctx *ctx, workload *w, nq_store *store) {
+    nq_txn *txn;
+    nq_txn_options options = {.isolation = (nq_isolation)nq_rng_below(&w->rng, 3)};
+    NQ_TRY(nq_txn_begin(ctx, store, &options, &txn));
+    reference state;
+    reference_copy(&w->states[w->state_count - 1], &state);
+    nq_status status = write_all(ctx, w, txn, &state);
+    if (status != NQ_OK || nq_rng_below(&w->rng, 10) == 0) {
+        nq_txn_rollback(txn);
+        reference_deinit(&state);
+        return status;
+    }
+    char id_room[24];
+    nq_bytes id = number_bytes(id_room, 'r', w->state_count);
+    bool has_request = nq_rng_below(&w->rng, 5) == 0;
+    nq_commit_options commit = {
+        .durability = nq_rng_below(&w->rng, 10) < 7 ? NQ_DURABLE : NQ_LAZY,
+        .request_id = has_request ? id : (nq_bytes){0},
+        .request_result = has_request ? id : (nq_bytes){0},
+    };
+    push_state(w, &state, has_request);
+    status = nq_txn_commit(ctx, txn, &commit, NULL);
+    if (status == NQ_OK) {
+        w->committed = w->state_count - 1;
+        if (commit.durability == NQ_DURABLE) {
+            w->acknowledged = w->committed;
+        }
+    }
+    return status;
+}
+
+nq_status workload_run(nq_ctx *ctx, workload *w, nq_store *store, size_t commit_count) {
+    size_t end = w->state_count + commit_count;
+    nq_txn *reader = NULL;
+    size_t reader_state = 0;
+    nq_status status = NQ_OK;
+    while (w->state_count < end && status == NQ_OK) {
+        uint64_t dice = nq_rng_below(&w->rng, 100);
+        if (dice < 8) {
+            status = nq_store_checkpoint(ctx, store, NULL);
+            w->acknowledged = status == NQ_OK ? w->committed : w->acknowledged;
+        } else if (dice < 12 && reader == NULL) {
+            nq_txn_options options = {.isolation = NQ_REPEATABLE_READ, .read_only = true};
+            reader_state = w->committed;
+            status = nq_txn_begin(ctx, store, &options, &reader);
+        } else if (dice < 16 && reader != NULL) {
+            const char *difference = reference_compare(&w->states[reader_state], reader);
+            nq_txn_rollback(reader);
+            reader = NULL;
+            if (difference != NULL) {
+                status = nq_fail(ctx, NQ_BUG, "a snapshot changed: %s", difference);
+            }
+        } else {
+            status = run_transaction(ctx, w, store);
+        }
+    }
+    if (reader != NULL) {
+        nq_txn_rollback(reader);
+    }
+    return status;
+}
+
+/* ---- Checking ---- */
+
+static char words[600];
+
+static const char *check_trees(nq_ctx *ctx, nq_txn *txn, const workload *w,
+                               const reference *state) {
+    for (size_t i = 0; i < w->tree_count; i++) {
+        nq_tree_stats stats;
+        uint32_t tree = w->trees[i];
+        nq_status status = nq_txn_tree_stats(ctx, txn, (nq_tree_id){tree}, &stats);
+        size_t count = reference_seek(state, tree + 1, (nq_bytes){0}) -
+                       reference_seek(state, tree, (nq_bytes){0});
+        if (tree_exists(state, tree) ? status != NQ_OK || stats.entry_count != count
+                                     : status != NQ_TABLE_NOT_FOUND) {
+            snprintf(words, sizeof words, "tree %u: status %s, %llu entries where %zu belong", tree,
+                     nq_status_name(status), (unsigned long long)stats.entry_count, count);
+            return words;
+        }
+    }
+    return NULL;
+}
+
+static const char *check_requests(nq_ctx *ctx, nq_store *store, const workload *w, size_t state) {
+    nq_arena arena;
+    nq_arena_init(&arena, 1 << 20);
+    const char *difference = NULL;
+    for (size_t i = 1; i < w->state_count && difference == NULL; i++) {
+        char room[24];
+        nq_bytes id = number_bytes(room, 'r', i);
+        nq_bytes result;
+        nq_status status = nq_store_find_request(ctx, store, &arena, id, &result);
+        bool is_expected = w->has_request[i] && i <= state;
+        if (status != NQ_OK || (result.data != NULL) != is_expected ||
+            (is_expected && !nq_bytes_equal(result, id))) {
+            snprintf(words, sizeof words, "request %zu is %s", i,
+                     is_expected ? "forgotten" : "remembered");
+            difference = words;
+        }
+    }
+    nq_arena_deinit(&arena);
+    return difference;
+}
+
+static const char *check_content(nq_store *store, nq_txn *txn, const workload *w,
+                                 size_t *out_state) {
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    nq_bytes number;
+    if (nq_txn_find(&ctx, txn, NQ_TREE_CATALOG, NQ_BYTES_LITERAL("number"), &number) != NQ_OK) {
+        snprintf(words, sizeof words, "find: %s", ctx.error.message);
+        return words;
+    }
+    size_t state = 0;
+    for (size_t i = 1; i < number.size; i++) {
+        state = state * 10 + (size_t)(number.data[i] - '0');
+    }
+    *out_state = state;
+    if (state < w->acknowledged || state >= w->state_count) {
+        snprintf(words, sizeof words, "commit %zu found; %zu was acknowledged, %zu begun", state,
+                 w->acknowledged, w->state_count - 1);
+        return words;
+    }
+    const char *difference = reference_compare(&w->states[state], txn);
+    if (difference == NULL) {
+        difference = check_trees(&ctx, txn, w, &w->states[state]);
+    }
+    return difference != NULL ? difference : check_requests(&ctx, store, w, state);
+}
+
+const char *workload_check(nq_store *store, const workload *w, size_t *out_state) {
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    *out_state = 0;
+    nq_txn *txn;
+    nq_txn_options options = {.isolation = NQ_REPEATABLE_READ, .read_only = true};
+    if (nq_txn_begin(&ctx, store, &options, &txn) != NQ_OK) {
+        return "begin failed";
+    }
+    const char *difference = check_content(store, txn, w, out_state);
+    nq_txn_rollback(txn);
+    if (difference == NULL && nq_store_verify(&ctx, store) != NQ_OK) {
+        snprintf(words, sizeof words, "verify: %s", ctx.error.message);
+        difference = words;
+    }
+    return difference;
+}
