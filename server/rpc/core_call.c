@@ -273,8 +273,11 @@ static void core_done(nq_call *base) {
 
 static void core_recycle(nq_call *base) {
     nq_core_call *call = core_of(base);
+    nq_server *server = call->queue->server;
     nq__core_call_clear(call);
     nq__queue_take_back(call);
+    /* Last: whoever sees zero may free the server. */
+    atomic_fetch_sub_explicit(&server->objects_lent, 1, memory_order_release);
 }
 
 const nq_transport nq__core_transport = {

@@ -118,7 +118,8 @@ struct nq_server {
     nq_core_tag stopped;
     _Atomic bool is_draining;
     _Atomic uint64_t last_call_id;
-    _Atomic uint64_t calls_open;
+    _Atomic uint64_t calls_open;   /* until their on_done has returned */
+    _Atomic uint64_t objects_lent; /* until their last reference is gone */
     _Atomic uint64_t calls_counted;
     _Atomic uint64_t calls_refused;
     _Atomic uint64_t calls_unimplemented;

@@ -214,6 +214,7 @@ static void fire_requested(nq_core_tag *tag, bool ok) {
     base->connection_id = call->connection != NULL ? call->connection->id : 0;
     call->is_counted = false;
     atomic_fetch_add_explicit(&server->calls_open, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&server->objects_lent, 1, memory_order_relaxed);
     bool is_admitted = admit(call, &error) == NQ_OK;
     if (call->entry->registered == NULL) {
         grpc_call_details_destroy(&call->details);

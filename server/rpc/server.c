@@ -24,6 +24,7 @@ enum {
     SLOTS_PER_METHOD = 4,
     SLOTS_FOR_UNKNOWN = 8,
     QUEUES_MAX = 64,
+    LOOK_NS = 2000000,
     LAST_WORD_MS = 500, /* between telling the calls and cutting them off */
     AGE_GRACE_MS = 300000,
     LOOKAHEAD_BYTES = 256 * 1024,
@@ -361,7 +362,7 @@ static bool wait_for_end(nq_server *server, uint32_t wait_ms) {
             break;
         }
         /* The last on_done does not ring; it is looked for. */
-        int64_t look_ns = nq_clock_monotonic_ns() + 5000000;
+        int64_t look_ns = nq_clock_monotonic_ns() + LOOK_NS;
         (void)nq_cond_wait_until(&server->changed, &server->mutex,
                                  look_ns < until_ns ? look_ns : until_ns);
     }
@@ -424,6 +425,9 @@ void nq_server_destroy(nq_server *server) {
     }
     if (server->acceptor != NULL) {
         nq_server_drain(server, 0);
+    }
+    while (atomic_load_explicit(&server->objects_lent, memory_order_acquire) > 0) {
+        nq_thread_sleep_ns(LOOK_NS);
     }
     nq__acceptor_destroy(server->acceptor);
     if (server->core != NULL) {

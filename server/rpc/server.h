@@ -59,7 +59,8 @@ nq_status nq_server_start(nq_ctx *ctx, nq_server *server);
  * again, or by two threads, each returns when it is over. */
 void nq_server_drain(nq_server *server, uint32_t grace_ms);
 
-/* Drains with no grace if that was not done; frees everything. NULL is allowed. */
+/* Drains with no grace if that was not done, waits for the last reference to a call, frees
+ * everything. NULL is allowed. */
 void nq_server_destroy(nq_server *server);
 
 /* ---- Health (grpc.health.v1). Services known are those of the method tables, and "" ---- */
