@@ -132,8 +132,8 @@ nq_status nq__fail_transaction_failed(nq_ctx *ctx);
 nq_status nq__parameters_cast(nq_ctx *ctx, nq_arena *arena, const nq__binding *binding,
                               const nq_parameter *parameters, uint32_t parameter_count,
                               nq_value **out_values);
-uint64_t nq__request_hash(uint64_t seed, nq_bytes sql, const nq_parameter *parameters,
-                          uint32_t parameter_count);
+uint64_t nq__reply_hash(uint64_t seed, nq_bytes sql, const nq_parameter *parameters,
+                        uint32_t parameter_count);
 
 /* ---- rows.c: rows kept after the execution that made them ---- */
 
@@ -152,27 +152,27 @@ nq_status nq__rows_keep(nq_ctx *ctx, nq_arena *arena, nq__kept_rows *rows, const
 nq_status nq__rows_next(nq_ctx *ctx, nq_arena *arena, nq__kept_rows *rows, uint32_t rows_max,
                         nq_batch *out_batch);
 
-/* ---- request.c ---- */
+/* ---- reply.c ---- */
 
 /* What is remembered of a request: how many rows it wrote, and what it returned. */
-typedef struct nq__request_result {
+typedef struct nq__reply {
     uint64_t hash;
     uint64_t rows_affected;
     uint32_t column_count;
     const nq_column_info *columns;
     nq__kept_rows rows;
-} nq__request_result;
+} nq__reply;
 
 /* Waits while the same id is being worked on; then registers it. */
-nq_status nq__request_begin(nq_ctx *ctx, nq_database *database, nq__request *request, nq_bytes id);
-void nq__request_end(nq_database *database, nq__request *request);
+nq_status nq__reply_begin(nq_ctx *ctx, nq_database *database, nq__request *request, nq_bytes id);
+void nq__reply_end(nq_database *database, nq__request *request);
 
 /* Looks for the id; fails with NQ_REQUEST_ID_REUSED when it was another request's. */
-nq_status nq__request_find(nq_ctx *ctx, nq_database *database, nq_arena *arena, nq_bytes id,
-                           uint64_t hash, bool *out_is_found, nq__request_result *out_result);
+nq_status nq__reply_find(nq_ctx *ctx, nq_database *database, nq_arena *arena, nq_bytes id,
+                         uint64_t hash, bool *out_is_found, nq__reply *out_result);
 /* Fails with NQ_RESULT_TOO_LARGE when returned rows do not fit what can be remembered. */
-nq_status nq__request_encode(nq_ctx *ctx, nq_arena *arena, const nq__request_result *result,
-                             nq_bytes *out_record);
+nq_status nq__reply_encode(nq_ctx *ctx, nq_arena *arena, const nq__reply *result,
+                           nq_bytes *out_record);
 /* A log position not before any commit that has returned. */
 nq_status nq__database_lsn(nq_ctx *ctx, nq_database *database, uint64_t *out_lsn);
 

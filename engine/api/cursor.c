@@ -126,8 +126,8 @@ nq_status nq_cursor_open(nq_ctx *ctx, nq_database *database, nq_transaction *tra
         if (status == NQ_OK) {
             cursor->transaction = transaction;
             transaction->request_hash =
-                nq__request_hash(transaction->request_hash, prepared->first->statement->sql,
-                                 parameters, parameter_count);
+                nq__reply_hash(transaction->request_hash, prepared->first->statement->sql,
+                               parameters, parameter_count);
         }
     }
     if (status == NQ_OK) {

@@ -131,8 +131,8 @@ static uint64_t hash_value(uint64_t hash, nq_value value) {
     return hash_bytes(hash, value.bytes.data, value.bytes.size);
 }
 
-uint64_t nq__request_hash(uint64_t seed, nq_bytes sql, const nq_parameter *parameters,
-                          uint32_t parameter_count) {
+uint64_t nq__reply_hash(uint64_t seed, nq_bytes sql, const nq_parameter *parameters,
+                        uint32_t parameter_count) {
     uint64_t hash = hash_bytes(seed ^ UINT64_C(0xcbf29ce484222325), sql.data, sql.size);
     for (uint32_t i = 0; i < parameter_count; i++) {
         hash = hash_bytes(hash, parameters[i].name.data, parameters[i].name.size);

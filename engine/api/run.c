@@ -48,15 +48,14 @@ static nq_status commit(nq_ctx *ctx, const nq__run *run, nq_data_txn *txn, uint6
     nq_commit_options options = {.durability = NQ_DURABLE, .request_id = run->request_id};
     nq_lsn lsn = {0};
     if (run->request_id.size > 0) {
-        const nq__request_result remembered = {
+        const nq__reply remembered = {
             .hash = hash,
             .rows_affected = result->stats.rows_affected,
             .column_count = result->column_count,
             .columns = result->columns,
             .rows = result->rows,
         };
-        nq_status status =
-            nq__request_encode(ctx, run->arena, &remembered, &options.request_result);
+        nq_status status = nq__reply_encode(ctx, run->arena, &remembered, &options.request_result);
         if (status != NQ_OK) {
             nq_data_txn_rollback(txn);
             return status;
@@ -133,16 +132,16 @@ static nq_status run_inside(nq_ctx *ctx, const nq__run *run, nq_transaction *tra
 /* Answers what the same request answered before, if it did. */
 static nq_status answer_again(nq_ctx *ctx, const nq__run *run, uint64_t hash, bool *out_is_found,
                               nq__run_result *result) {
-    nq__request_result first;
-    NQ_TRY(nq__request_find(ctx, run->database, run->arena, run->request_id, hash, out_is_found,
-                            &first));
+    nq__reply first;
+    NQ_TRY(nq__reply_find(ctx, run->database, run->arena, run->request_id, hash, out_is_found,
+                          &first));
     if (!*out_is_found) {
         return NQ_OK;
     }
     const nq__binding *described = run->prepared->first;
     nq_column_info *columns = nq_arena_calloc(run->arena, first.column_count, sizeof *columns);
     if (columns == NULL) {
-        return nq_fail_no_memory(ctx, "a request's result");
+        return nq_fail_no_memory(ctx, "a reply");
     }
     for (uint32_t i = 0; i < first.column_count; i++) {
         columns[i] = first.columns[i];
@@ -168,15 +167,15 @@ nq_status nq__run_write(nq_ctx *ctx, const nq__run *run, nq_transaction *transac
     if (run->request_id.size == 0) {
         return run_alone(ctx, run, 0, out_result);
     }
-    uint64_t hash = nq__request_hash(0, run->prepared->first->statement->sql, run->parameters,
-                                     run->parameter_count);
+    uint64_t hash = nq__reply_hash(0, run->prepared->first->statement->sql, run->parameters,
+                                   run->parameter_count);
     nq__request request;
     bool is_found = false;
-    NQ_TRY(nq__request_begin(ctx, run->database, &request, run->request_id));
+    NQ_TRY(nq__reply_begin(ctx, run->database, &request, run->request_id));
     nq_status status = answer_again(ctx, run, hash, &is_found, out_result);
     if (status == NQ_OK && !is_found) {
         status = run_alone(ctx, run, hash, out_result);
     }
-    nq__request_end(run->database, &request);
+    nq__reply_end(run->database, &request);
     return status;
 }

@@ -5,7 +5,7 @@
 
 enum { SAVEPOINT_BYTES_MAX = 16 << 20 };
 
-/* What a lone commit stands for in nq__request_hash's terms. */
+/* What a lone commit stands for in nq__reply_hash's terms. */
 static const uint64_t commit_hash_seed = UINT64_C(0xc0aa17c0aa17c0aa);
 
 nq_isolation nq__store_isolation(nq_isolation_level level) {
@@ -99,16 +99,16 @@ static nq_status commit(nq_ctx *ctx, nq_transaction *transaction, nq_bytes reque
 static nq_status commit_once(nq_ctx *ctx, nq_transaction *transaction, nq_bytes request_id,
                              uint64_t *out_commit_lsn) {
     nq_database *database = transaction->database;
-    nq__request_result result = {.hash = transaction->request_hash};
+    nq__reply result = {.hash = transaction->request_hash};
     nq_arena arena;
     nq_bytes record = {NULL, 0};
     bool is_found = false;
     nq_arena_init(&arena, 1 << 20);
-    nq__request_result first;
-    nq_status status = nq__request_find(ctx, database, &arena, request_id,
-                                        transaction->request_hash, &is_found, &first);
+    nq__reply first;
+    nq_status status = nq__reply_find(ctx, database, &arena, request_id, transaction->request_hash,
+                                      &is_found, &first);
     if (status == NQ_OK && !is_found) {
-        status = nq__request_encode(ctx, &arena, &result, &record);
+        status = nq__reply_encode(ctx, &arena, &result, &record);
     }
     if (status != NQ_OK || is_found) {
         nq_transaction_rollback(transaction);
@@ -137,13 +137,13 @@ nq_status nq_transaction_commit(nq_ctx *ctx, nq_transaction *transaction, nq_byt
         return commit(ctx, transaction, request_id, request_id, out_lsn);
     }
     nq__request request;
-    status = nq__request_begin(ctx, database, &request, request_id);
+    status = nq__reply_begin(ctx, database, &request, request_id);
     if (status != NQ_OK) {
         nq_transaction_rollback(transaction);
         return status;
     }
     status = commit_once(ctx, transaction, request_id, out_lsn);
-    nq__request_end(database, &request);
+    nq__reply_end(database, &request);
     return status;
 }
 

@@ -31,7 +31,7 @@ static bool is_in_flight(const nq_database *database, nq_bytes id) {
     return false;
 }
 
-nq_status nq__request_begin(nq_ctx *ctx, nq_database *database, nq__request *request, nq_bytes id) {
+nq_status nq__reply_begin(nq_ctx *ctx, nq_database *database, nq__request *request, nq_bytes id) {
     enum { NAP_NS = 10000000 };
     if (id.size > NQ__REQUEST_ID_BYTES_MAX) {
         return nq_fail(ctx, NQ_INVALID_ARGUMENT, "a request_id has at most %d bytes",
@@ -52,7 +52,7 @@ nq_status nq__request_begin(nq_ctx *ctx, nq_database *database, nq__request *req
     return status;
 }
 
-void nq__request_end(nq_database *database, nq__request *request) {
+void nq__reply_end(nq_database *database, nq__request *request) {
     nq_mutex_lock(&database->mutex);
     nq__request **link = &database->requests;
     while (*link != request) {
@@ -69,7 +69,7 @@ static nq_status init_layout(nq_ctx *ctx, nq_arena *arena, const nq_column_info 
                              uint32_t column_count, nq_row_layout *layout, nq_type **out_types) {
     nq_type *types = nq_arena_calloc(arena, column_count, sizeof *types);
     if (types == NULL) {
-        return nq_fail_no_memory(ctx, "a request's result");
+        return nq_fail_no_memory(ctx, "a reply");
     }
     for (uint32_t i = 0; i < column_count; i++) {
         types[i] = columns[i].type;
@@ -111,12 +111,12 @@ static nq_status put_rows(nq_ctx *ctx, record_writer *out, const nq_row_layout *
     return status;
 }
 
-nq_status nq__request_encode(nq_ctx *ctx, nq_arena *arena, const nq__request_result *result,
-                             nq_bytes *out_record) {
+nq_status nq__reply_encode(nq_ctx *ctx, nq_arena *arena, const nq__reply *result,
+                           nq_bytes *out_record) {
     *out_record = (nq_bytes){NULL, 0};
     record_writer *out = nq_arena_alloc(arena, sizeof *out);
     if (out == NULL) {
-        return nq_fail_no_memory(ctx, "a request's result");
+        return nq_fail_no_memory(ctx, "a reply");
     }
     size_t rows_offset = TYPES_OFFSET + (size_t)result->column_count;
     if (rows_offset + 4 > sizeof out->data) {
@@ -158,7 +158,7 @@ static nq_status take_rows(nq_ctx *ctx, nq_arena *arena, nq_bytes record, uint32
     nq_type *types;
     uint32_t *selected = nq_arena_calloc(arena, column_count, sizeof *selected);
     if (selected == NULL) {
-        return nq_fail_no_memory(ctx, "a request's result");
+        return nq_fail_no_memory(ctx, "a reply");
     }
     for (uint32_t i = 0; i < column_count; i++) {
         selected[i] = i;
@@ -182,8 +182,7 @@ static nq_status take_rows(nq_ctx *ctx, nq_arena *arena, nq_bytes record, uint32
     return row_count == 0 ? NQ_OK : nq__rows_keep(ctx, arena, out_rows, &batch);
 }
 
-static nq_status decode(nq_ctx *ctx, nq_arena *arena, nq_bytes record,
-                        nq__request_result *out_result) {
+static nq_status decode(nq_ctx *ctx, nq_arena *arena, nq_bytes record, nq__reply *out_result) {
     if (record.size < TYPES_OFFSET + 4 || record.data[0] != RECORD_FORMAT) {
         return fail_damaged(ctx);
     }
@@ -196,7 +195,7 @@ static nq_status decode(nq_ctx *ctx, nq_arena *arena, nq_bytes record,
     }
     nq_column_info *columns = nq_arena_calloc(arena, column_count, sizeof *columns);
     if (columns == NULL) {
-        return nq_fail_no_memory(ctx, "a request's result");
+        return nq_fail_no_memory(ctx, "a reply");
     }
     for (uint32_t i = 0; i < column_count; i++) {
         columns[i].type = NQ_TYPE((nq_type_id)record.data[TYPES_OFFSET + i]);
@@ -213,10 +212,10 @@ static nq_status decode(nq_ctx *ctx, nq_arena *arena, nq_bytes record,
                      row_count, columns, column_count, &out_result->rows);
 }
 
-nq_status nq__request_find(nq_ctx *ctx, nq_database *database, nq_arena *arena, nq_bytes id,
-                           uint64_t hash, bool *out_is_found, nq__request_result *out_result) {
+nq_status nq__reply_find(nq_ctx *ctx, nq_database *database, nq_arena *arena, nq_bytes id,
+                         uint64_t hash, bool *out_is_found, nq__reply *out_result) {
     *out_is_found = false;
-    *out_result = (nq__request_result){0};
+    *out_result = (nq__reply){0};
     nq_bytes record;
     NQ_TRY(nq_store_find_request(ctx, database->store, arena, id, &record));
     if (record.data == NULL) {
