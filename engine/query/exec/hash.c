@@ -120,6 +120,9 @@ bool nq__row_set_init(nq_row_set *set, nq_arena *arena, const nq_type *types,
 bool nq__row_set_enter(nq_row_set *set, const nq_vector *vectors, uint32_t count,
                        uint32_t *out_ids, uint16_t *out_new, uint32_t *out_new_count) {
     *out_new_count = 0;
+    if (count == 0) {
+        return true;
+    }
     nq__hash_vectors(vectors, set->rows.column_count, count, set->hashes);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t id = nq__hash_find(&set->hash, &set->rows, vectors, i, set->hashes[i]);
