@@ -7,6 +7,7 @@
 
 #include "engine/ground/base/heap.h"
 #include "engine/storage/buffer/pool_internal.h"
+#include "engine/storage/page/bug.h"
 
 enum { BATCH_PAGES = 16 };
 
@@ -94,7 +95,8 @@ static nq_status write_and_claim(nq_ctx *ctx, nq_pool *pool, nq_frame *frame,
     atomic_store(&frame->is_dirty, false); /* P4 */
     nq_page *page = nq__frame_page(pool, frame);
     nq_page_seal(page);
-    nq_status status = write_pages(ctx, pool, page->id, page, 1);
+    nq_status status =
+        NQ_HAS_BUG(DIRTY_PAGE_DROPPED) ? NQ_OK : write_pages(ctx, pool, page->id, page, 1);
     if (status != NQ_OK) {
         atomic_store(&frame->is_dirty, true);
         atomic_fetch_sub(&frame->state, 1 + (uint32_t)NQ__FRAME_WRITING);

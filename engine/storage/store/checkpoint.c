@@ -8,6 +8,7 @@
  * is written nothing has changed; after that it is unknown which superblock the disk holds, and the
  * store turns read-only (S6). */
 #include "engine/ground/base/assert.h"
+#include "engine/storage/page/bug.h"
 #include "engine/storage/store/store_internal.h"
 
 typedef struct checkpoint {
@@ -31,7 +32,8 @@ static nq_status copy_free_pages(nq_ctx *ctx, nq_store *store, nq_space *out_fre
     nq_mutex_lock(&store->space_mutex);
     nq_status status = nq_space_copy(ctx, &store->space, out_free);
     nq_mutex_unlock(&store->space_mutex);
-    for (nq_version *version = store->oldest; status == NQ_OK && version != NULL;
+    for (nq_version *version = store->oldest;
+         status == NQ_OK && version != NULL && !NQ_HAS_BUG(HELD_PAGES_LOST);
          version = version->newer) {
         mark_free(out_free, version->held);
     }
@@ -67,6 +69,9 @@ static nq_status begin(nq_ctx *ctx, nq_store *store, checkpoint *c) {
     c->superblock.sequence++;
     c->superblock.generation = version->generation;
     c->superblock.lsn = nq_log_durable_end(store->log).value;
+    if (NQ_HAS_BUG(CHECKPOINT_LSN_LATE)) {
+        c->superblock.lsn += NQ_LOG_BLOCK_BYTES;
+    }
     c->superblock.directory = version->directory.root;
     c->superblock.directory_level = version->directory.level;
     c->superblock.directory_entry_count = version->directory.entry_count;
@@ -92,6 +97,12 @@ static nq_status write_pages(nq_ctx *ctx, nq_store *store, checkpoint *c, uint64
     NQ_TRY(extend_file(ctx, store, c->superblock.page_count));
     NQ_TRY(nq__freelist_write(ctx, store, &c->free, c->version->generation, c->freelist_pages,
                               &c->superblock.freelist));
+    if (NQ_HAS_BUG(LOG_RECYCLED_EARLY)) {
+        NQ_TRY(nq_log_recycle(ctx, store->log, (nq_lsn){c->superblock.lsn}, 0));
+    }
+    if (NQ_HAS_BUG(DATA_NOT_SYNCED)) {
+        return NQ_OK;
+    }
     nq_status status = nq_file_sync_data(ctx, store->data_file);
     if (status != NQ_OK) {
         nq__store_fail(store, ctx);

@@ -1,6 +1,7 @@
 /* Replay: the commits behind the checkpoint, from the log into the trees. Records without a commit
  * behind them were never acknowledged; their pages are given back. */
 #include "engine/ground/base/assert.h"
+#include "engine/storage/page/bug.h"
 #include "engine/storage/store/store_internal.h"
 
 static nq_status finish_commit(nq_ctx *ctx, nq_store *store, nq_apply *apply,
@@ -28,6 +29,11 @@ nq_status nq__replay(nq_ctx *ctx, nq_store *store) {
         bool is_end;
         NQ_CHECK(nq_log_read(ctx, store->log, &record, &end, &is_end));
         if (is_end) {
+            if (NQ_HAS_BUG(PARTIAL_COMMIT_KEPT) && apply.is_begun) {
+                NQ_CHECK(nq__apply_finish(ctx, &apply));
+                nq__apply_install(&apply, nq_log_end(store->log), false);
+                NQ_CHECK(nq__version_publish(ctx, store, store->newest->generation));
+            }
             break;
         }
         if (!apply.is_begun) {

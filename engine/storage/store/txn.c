@@ -1,6 +1,7 @@
 /* Txn: begin, statements, savepoints and rollback. Commit has a file of its own. */
 #include "engine/ground/base/assert.h"
 #include "engine/ground/base/heap.h"
+#include "engine/storage/page/bug.h"
 #include "engine/storage/store/txn_internal.h"
 
 nq_status nq_txn_begin(nq_ctx *ctx, nq_store *store, const nq_txn_options *options,
@@ -80,7 +81,8 @@ nq_status nq_txn_rollback_to(nq_ctx *ctx, nq_txn *txn, nq_savepoint savepoint) {
     if (savepoint.value > txn->undo_count) {
         return nq_fail(ctx, NQ_SAVEPOINT_NOT_FOUND, "the savepoint was rolled back beyond");
     }
-    while (txn->undo != NULL && txn->undo->number > savepoint.value) {
+    while (txn->undo != NULL && txn->undo->number > savepoint.value &&
+           !NQ_HAS_BUG(SAVEPOINT_IGNORED)) {
         nq_undo *undo = txn->undo;
         undo->write->kind = undo->kind;
         undo->write->value = undo->value;

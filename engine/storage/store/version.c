@@ -8,6 +8,7 @@
  * replaced after it. */
 #include "engine/ground/base/assert.h"
 #include "engine/ground/base/heap.h"
+#include "engine/storage/page/bug.h"
 #include "engine/storage/store/store_internal.h"
 
 /* ---- Lists of pages ---- */
@@ -89,7 +90,8 @@ static void settle(nq_store *store, nq_held_chunk *list, nq_version *keeper) {
         nq_held_chunk *chunk = list;
         list = chunk->next;
         chunk->next = NULL;
-        uint32_t kept = keeper == NULL ? 0 : part(chunk, keeper->generation);
+        uint32_t kept =
+            keeper == NULL || NQ_HAS_BUG(PAGES_REUSED_EARLY) ? 0 : part(chunk, keeper->generation);
         if (kept != chunk->count) {
             give_rest(store, chunk, kept); /* S2 */
         }
@@ -192,7 +194,8 @@ static bool publish_ready(nq_store *store, uint64_t generation, nq_lsn *out_need
     while (store->published->generation < generation) {
         nq_version *before = store->published;
         nq_version *next = before->newer;
-        if (next->is_durable && next->lsn.value > durable_end.value) { /* S3 */
+        if (next->is_durable && next->lsn.value > durable_end.value &&
+            !NQ_HAS_BUG(COMMIT_NOT_AWAITED)) { /* S3 */
             *out_needed = next->lsn;
             is_waiting = true;
             break;

@@ -4,6 +4,7 @@
  * the published version is newer than the snapshot the key is compared in both. Comparing bytes
  * instead of stamps lets a key pass that was changed and changed back, which no outcome can tell
  * apart. */
+#include "engine/storage/page/bug.h"
 #include "engine/storage/store/txn_internal.h"
 
 static nq_status fail_conflict(nq_ctx *ctx, nq_txn *txn) {
@@ -87,7 +88,7 @@ static nq_status check_conflict(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_byte
     if (status != NQ_OK) {
         return status;
     }
-    return is_same ? NQ_OK : fail_conflict(ctx, txn);
+    return is_same || NQ_HAS_BUG(CONFLICT_NOT_SEEN) ? NQ_OK : fail_conflict(ctx, txn);
 }
 
 /* ---- Locks ---- */

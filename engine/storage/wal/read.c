@@ -5,6 +5,7 @@
  * further on, the broken one had been synced: it is damage, and cutting there would silently drop
  * acknowledged transactions. */
 #include "engine/ground/base/heap.h"
+#include "engine/storage/page/bug.h"
 #include "engine/storage/wal/log_internal.h"
 
 enum { SCAN_BYTES = 64 * NQ_LOG_BLOCK_BYTES };
@@ -17,7 +18,7 @@ static nq_status refuse_if_followed(nq_ctx *ctx, nq_log *log, uint64_t segments_
     }
     nq_status status = NQ_OK;
     nq_lsn lsn = {log->read_end.value + NQ_LOG_BLOCK_BYTES};
-    while (lsn.value < segments_end && status == NQ_OK) {
+    while (lsn.value < segments_end && status == NQ_OK && !NQ_HAS_BUG(BROKEN_LOG_CUT)) {
         uint64_t left = segments_end - lsn.value;
         size_t size = left < SCAN_BYTES ? (size_t)left : SCAN_BYTES;
         status = nq__log_bytes_read(ctx, log, lsn, bytes, size);
@@ -108,7 +109,7 @@ nq_status nq_log_read(nq_ctx *ctx, nq_log *log, nq_log_record *out_record, nq_ls
                                 log->group.payload_bytes - log->payload_offset);
     size_t size;
     if (!nq_record_decode(rest, lsn, log->salt, out_record, &size)) {
-        return nq_fail(ctx, NQ_BUG, "a record that was valid is not");
+        return nq_fail(ctx, NQ_LOG_CORRUPT, "a log record changed while it was read");
     }
     log->payload_offset += size;
     out_end->value = lsn.value + size;

@@ -105,14 +105,15 @@ nq_bytes reference_find(const reference *map, uint32_t tree, nq_bytes key) {
 
 /* Compares one direction of one tree, entries [from, to). */
 static const char *compare_scan(const reference *map, nq_txn *txn, size_t from, size_t to,
-                                bool is_reverse) {
+                                bool is_reverse, nq_status *out_status) {
     static char words[400];
     nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);
     uint32_t tree = map->entries[from].tree;
     nq_scan *scan;
     nq_scan_range range = {.is_reverse = is_reverse};
-    if (nq_scan_open(&ctx, txn, (nq_tree_id){tree}, &range, &scan) != NQ_OK) {
+    *out_status = nq_scan_open(&ctx, txn, (nq_tree_id){tree}, &range, &scan);
+    if (*out_status != NQ_OK) {
         snprintf(words, sizeof words, "tree %u: %s", tree, ctx.error.message);
         return words;
     }
@@ -120,7 +121,8 @@ static const char *compare_scan(const reference *map, nq_txn *txn, size_t from, 
     for (size_t i = 0; i <= to - from && words[0] == 0; i++) {
         nq_bytes key;
         nq_bytes value;
-        if (nq_scan_next(&ctx, scan, &key, &value) != NQ_OK) {
+        *out_status = nq_scan_next(&ctx, scan, &key, &value);
+        if (*out_status != NQ_OK) {
             snprintf(words, sizeof words, "tree %u: %s", tree, ctx.error.message);
         } else if (i == to - from) {
             if (key.data != NULL) {
@@ -130,8 +132,8 @@ static const char *compare_scan(const reference *map, nq_txn *txn, size_t from, 
             const reference_entry *e = &map->entries[is_reverse ? to - 1 - i : from + i];
             if (key.data == NULL || !nq_bytes_equal(key, e->key) ||
                 !nq_bytes_equal(value, e->value)) {
-                snprintf(words, sizeof words, "tree %u: entry %zu of %zu differs (reverse %d)", tree,
-                         i, to - from, is_reverse);
+                snprintf(words, sizeof words, "tree %u: entry %zu of %zu differs (reverse %d)",
+                         tree, i, to - from, is_reverse);
             }
         }
     }
@@ -139,16 +141,17 @@ static const char *compare_scan(const reference *map, nq_txn *txn, size_t from, 
     return words[0] == 0 ? NULL : words;
 }
 
-const char *reference_compare(const reference *map, nq_txn *txn) {
+const char *reference_compare(const reference *map, nq_txn *txn, nq_status *out_status) {
+    *out_status = NQ_OK;
     const char *difference = NULL;
     for (size_t from = 0; from < map->count && difference == NULL;) {
         size_t to = from;
         while (to < map->count && map->entries[to].tree == map->entries[from].tree) {
             to++;
         }
-        difference = compare_scan(map, txn, from, to, false);
+        difference = compare_scan(map, txn, from, to, false, out_status);
         if (difference == NULL) {
-            difference = compare_scan(map, txn, from, to, true);
+            difference = compare_scan(map, txn, from, to, true, out_status);
         }
         from = to;
     }

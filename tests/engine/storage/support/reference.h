@@ -10,7 +10,7 @@
 
 typedef struct reference_entry {
     uint32_t tree;
-    nq_bytes key;   /* owned, as the value */
+    nq_bytes key; /* owned, as the value */
     nq_bytes value;
 } reference_entry;
 
@@ -32,7 +32,8 @@ nq_bytes reference_find(const reference *map, uint32_t tree, nq_bytes key);
 size_t reference_seek(const reference *map, uint32_t tree, nq_bytes key);
 
 /* NULL when the transaction's view of every tree the reference names is the reference, read both
- * ways; otherwise what differs (static storage). */
-const char *reference_compare(const reference *map, nq_txn *txn);
+ * ways; otherwise what differs (static storage). *out_status: of the read that failed, if one did.
+ */
+const char *reference_compare(const reference *map, nq_txn *txn, nq_status *out_status);
 
 #endif

@@ -54,8 +54,8 @@ static void push_state(workload *w, const reference *state, bool has_request) {
 /* ---- Names ---- */
 
 static nq_bytes number_bytes(char room[24], char letter, uint64_t number) {
-    return nq_bytes_of(room, (size_t)snprintf(room, 24, "%c%llu", letter,
-                                              (unsigned long long)number));
+    return nq_bytes_of(room,
+                       (size_t)snprintf(room, 24, "%c%llu", letter, (unsigned long long)number));
 }
 
 /* A catalog entry for each tree that exists, as the catalog keeps one for each table. */
@@ -190,7 +190,7 @@ static nq_status run_transaction(nq_ctx *ctx, workload *w, nq_store *store) {
     nq_bytes id = number_bytes(id_room, 'r', w->state_count);
     bool has_request = nq_rng_below(&w->rng, 5) == 0;
     nq_commit_options commit = {
-        .durability = nq_rng_below(&w->rng, 10) < 7 ? NQ_DURABLE : NQ_LAZY,
+        .durability = nq_rng_below(&w->rng, 10) < 7 || w->is_durable_only ? NQ_DURABLE : NQ_LAZY,
         .request_id = has_request ? id : (nq_bytes){0},
         .request_result = has_request ? id : (nq_bytes){0},
     };
@@ -220,11 +220,14 @@ nq_status workload_run(nq_ctx *ctx, workload *w, nq_store *store, size_t commit_
             reader_state = w->committed;
             status = nq_txn_begin(ctx, store, &options, &reader);
         } else if (dice < 16 && reader != NULL) {
-            const char *difference = reference_compare(&w->states[reader_state], reader);
+            nq_status read_status;
+            const char *difference =
+                reference_compare(&w->states[reader_state], reader, &read_status);
             nq_txn_rollback(reader);
             reader = NULL;
             if (difference != NULL) {
-                status = nq_fail(ctx, NQ_BUG, "a snapshot changed: %s", difference);
+                status = nq_fail(ctx, read_status == NQ_OK ? NQ_BUG : read_status,
+                                 "a snapshot changed: %s", difference);
             }
         } else {
             status = run_transaction(ctx, w, store);
@@ -239,6 +242,7 @@ nq_status workload_run(nq_ctx *ctx, workload *w, nq_store *store, size_t commit_
 /* ---- Checking ---- */
 
 static char words[600];
+nq_status workload_check_status;
 
 static const char *check_trees(nq_ctx *ctx, nq_txn *txn, const workload *w,
                                const reference *state) {
@@ -250,6 +254,7 @@ static const char *check_trees(nq_ctx *ctx, nq_txn *txn, const workload *w,
                        reference_seek(state, tree, (nq_bytes){0});
         if (tree_exists(state, tree) ? status != NQ_OK || stats.entry_count != count
                                      : status != NQ_TABLE_NOT_FOUND) {
+            workload_check_status = status;
             snprintf(words, sizeof words, "tree %u: status %s, %llu entries where %zu belong", tree,
                      nq_status_name(status), (unsigned long long)stats.entry_count, count);
             return words;
@@ -270,6 +275,7 @@ static const char *check_requests(nq_ctx *ctx, nq_store *store, const workload *
         bool is_expected = w->has_request[i] && i <= state;
         if (status != NQ_OK || (result.data != NULL) != is_expected ||
             (is_expected && !nq_bytes_equal(result, id))) {
+            workload_check_status = status;
             snprintf(words, sizeof words, "request %zu is %s", i,
                      is_expected ? "forgotten" : "remembered");
             difference = words;
@@ -284,7 +290,9 @@ static const char *check_content(nq_store *store, nq_txn *txn, const workload *w
     nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);
     nq_bytes number;
-    if (nq_txn_find(&ctx, txn, NQ_TREE_CATALOG, NQ_BYTES_LITERAL("number"), &number) != NQ_OK) {
+    workload_check_status =
+        nq_txn_find(&ctx, txn, NQ_TREE_CATALOG, NQ_BYTES_LITERAL("number"), &number);
+    if (workload_check_status != NQ_OK) {
         snprintf(words, sizeof words, "find: %s", ctx.error.message);
         return words;
     }
@@ -298,7 +306,7 @@ static const char *check_content(nq_store *store, nq_txn *txn, const workload *w
                  w->acknowledged, w->state_count - 1);
         return words;
     }
-    const char *difference = reference_compare(&w->states[state], txn);
+    const char *difference = reference_compare(&w->states[state], txn, &workload_check_status);
     if (difference == NULL) {
         difference = check_trees(&ctx, txn, w, &w->states[state]);
     }
@@ -316,7 +324,10 @@ const char *workload_check(nq_store *store, const workload *w, size_t *out_state
     }
     const char *difference = check_content(store, txn, w, out_state);
     nq_txn_rollback(txn);
-    if (difference == NULL && nq_store_verify(&ctx, store) != NQ_OK) {
+    if (difference == NULL) {
+        workload_check_status = nq_store_verify(&ctx, store);
+    }
+    if (difference == NULL && workload_check_status != NQ_OK) {
         snprintf(words, sizeof words, "verify: %s", ctx.error.message);
         difference = words;
     }

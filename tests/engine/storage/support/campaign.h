@@ -1,0 +1,29 @@
+/* Campaigns: what is done to a store to find out whether it keeps its promises. Each returns NULL,
+ * or what broke (static storage), so that the same campaign proves the store right and proves
+ * itself able to find planted bugs. */
+#ifndef NQ_TESTS_STORAGE_SUPPORT_CAMPAIGN_H
+#define NQ_TESTS_STORAGE_SUPPORT_CAMPAIGN_H
+
+#include <stdint.h>
+
+typedef struct campaign_counts {
+    uint64_t crashes;
+    uint64_t cuts_in_recovery;
+    uint64_t flips;
+    uint64_t flips_noticed; /* the store refused to open, to read, or to verify */
+} campaign_counts;
+
+/* The power fails before every I/O of a seeded run, and again inside the recovery from it. */
+const char *campaign_crashes(uint64_t seed, campaign_counts *counts);
+
+/* Single bits of the files flip while nobody looks. */
+const char *campaign_bit_flips(uint64_t seed, uint64_t flip_count, campaign_counts *counts);
+
+/* I/O errors, a full disk, failing syncs: the store goes on or turns read-only, and after a restart
+ * it holds what it acknowledged. */
+const char *campaign_faults(uint64_t seed);
+
+/* Two interleaved transactions at a time, and what each isolation level promises. */
+const char *campaign_isolation(void);
+
+#endif
