@@ -1,4 +1,6 @@
 /* Admin stats: where each number of GetStats comes from. */
+#include <stdio.h>
+
 #include "engine/ground/obs/metrics.h"
 #include "engine/ground/os/clock.h"
 #include "engine/ground/os/cpu.h"
@@ -47,6 +49,13 @@ static void put(void *user, const char *name, double value) {
     if (is_wanted(visit, name)) {
         nq_metric_write(visit->writer, name, "", "", "", value);
     }
+}
+
+/* The engine names its numbers without the product's prefix. */
+static void put_engine(void *user, const char *name, double value) {
+    char full_name[96];
+    (void)snprintf(full_name, sizeof full_name, "neuroquantum_%s", name);
+    put(user, full_name, value);
 }
 
 static void put_histogram(const stats_visit *visit, const nq_metric_sample *sample) {
@@ -110,7 +119,7 @@ static void put_process(stats_visit *visit, nq_service *service) {
 
 void nq__stats_write(nq_service *service, const nq_get_stats_request *request, nq_writer *writer) {
     stats_visit visit = {.request = request, .writer = writer};
-    nq_database_visit_stats(service->database, put, &visit);
+    nq_database_visit_stats(service->database, put_engine, &visit);
     put_server(&visit, service);
     put_process(&visit, service);
     nq_metrics_visit(put_sample, &visit);
