@@ -1,6 +1,7 @@
-/* The simulated disk's inside: what sim_vfs.c (calls, faults), sim_content.c (what a file holds, in
- * the page cache and on the disk) and sim_names.c (what is called how, in memory and on the disk)
- * share. All of it under the disk's mutex, with the heap's failures switched off. */
+/* The simulated disk's inside, shared by sim_disk.c (power, faults), sim_vfs.c (calls on names),
+ * sim_file.c (calls on files), sim_content.c (what a file holds, in the page cache and on the disk)
+ * and sim_names.c (what is called how, in memory and on the disk). All of it happens under the
+ * disk's mutex, with the heap's failures switched off. */
 #ifndef NQ_GROUND_OS_SIM_DISK_INTERNAL_H
 #define NQ_GROUND_OS_SIM_DISK_INTERNAL_H
 
@@ -76,6 +77,36 @@ struct nq_sim_vfs {
 
 /* Zeroed memory that is always there: the disk's own needs are no part of a test. */
 void *nq__sim_alloc(size_t bytes);
+
+/* An open file. */
+typedef struct nq__sim_file {
+    nq_file file;
+    nq_sim_vfs *disk;
+    nq__sim_inode *inode;
+    uint32_t boot;
+    bool is_read_only;
+    bool holds_lock;
+    char path[];
+} nq__sim_file;
+
+/* ---- sim_disk.c ---- */
+
+void nq__sim_lock(nq_sim_vfs *disk, bool *out_was_exempt);
+void nq__sim_unlock(nq_sim_vfs *disk, bool was_exempt);
+/* One I/O begins; the disk is locked whatever this returns. `file` is NULL for names. */
+nq_status nq__sim_enter(nq_ctx *ctx, nq_sim_vfs *disk, const nq__sim_file *file, const char *path,
+                        bool *out_was_exempt, bool *out_is_cut);
+/* The I/O has had its effect; if `is_cut`, the power failed in its middle. Unlocks. */
+nq_status nq__sim_leave(nq_ctx *ctx, nq_sim_vfs *disk, const char *path, bool was_exempt,
+                        bool is_cut, nq_status status);
+/* Does this fault happen to the current I/O? */
+bool nq__sim_strikes(nq_sim_vfs *disk, nq_sim_fault fault);
+nq_status nq__sim_fail(nq_ctx *ctx, const char *what, const char *path, const char *why);
+
+/* ---- sim_file.c and sim_vfs.c ---- */
+
+nq__sim_file *nq__sim_file_open(nq_sim_vfs *disk, nq__sim_inode *inode, const char *path);
+extern const nq_vfs_vtable nq__sim_vfs_vtable;
 
 /* ---- sim_content.c ---- */
 
