@@ -197,6 +197,8 @@ nq_csv_step nq_csv_reader_next(nq_csv_reader *reader) {
 void nq_csv_write_field(nq_text *text, const char *field, size_t bytes, char delimiter,
                         bool quote_empty) {
     bool needs_quotes = bytes == 0 ? quote_empty : field[0] == ' ' || field[bytes - 1] == ' ';
+    /* At the start of a file it would be taken for the mark of its encoding. */
+    needs_quotes = needs_quotes || (bytes >= 3 && memcmp(field, "\xef\xbb\xbf", 3) == 0);
     for (size_t i = 0; i < bytes && !needs_quotes; i++) {
         needs_quotes =
             field[i] == delimiter || field[i] == '"' || field[i] == '\n' || field[i] == '\r';

@@ -1659,10 +1659,10 @@ func (x *SubscribeState) GetEpoch() string {
 
 // Messages, and what belongs to them.
 //
-// Flat on purpose: field 1 is serialised once and shared by every subscriber, fields 2 and up are one
-// subscriber's own and appended to it. Concatenation merges at the top level in every runtime, but
-// protobuf-c does not merge nested oneofs: these fields must never move into one. ListenResponse
-// has the same numbers.
+// Flat on purpose: field 1 is serialised once and shared by every subscriber, fields 2 and up are
+// one subscriber's own and appended to it. Concatenation merges at the top level in every runtime,
+// but protobuf-c does not merge nested oneofs: these fields must never move into one.
+// ListenResponse has the same numbers.
 type SubscribeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// In order of delivery; delivery ids are consecutive.
@@ -2479,7 +2479,7 @@ type Channel struct {
 	AllowBlock bool `protobuf:"varint,9,opt,name=allow_block,json=allowBlock,proto3" json:"allow_block,omitempty"`
 	// How long message_ids are remembered. Default: not at all; maximum 1 h.
 	DedupWindow *durationpb.Duration `protobuf:"bytes,10,opt,name=dedup_window,json=dedupWindow,proto3" json:"dedup_window,omitempty"`
-	// The owner's own; at most 32.
+	// The owner's own; at most 32. Not served by this version: UNIMPLEMENTED when set.
 	Labels map[string]string `protobuf:"bytes,11,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// A table whose columns payloads follow. Not served by this version.
 	SchemaTable   string `protobuf:"bytes,12,opt,name=schema_table,json=schemaTable,proto3" json:"schema_table,omitempty"`

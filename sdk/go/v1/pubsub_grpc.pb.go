@@ -45,19 +45,21 @@ const (
 //
 // Ordered messages on named channels.
 //
-// Names are tokens of letters, digits, `_` and `-`, joined by dots: at most 16 tokens and 255 bytes.
-// In patterns `*` stands for one token and `**` for any number of them, also none; at most two `**`.
-// A pattern without either is a name. Patterns of one subscriber that overlap deliver once.
+// Names are tokens of letters, digits, `_` and `-`, joined by dots: at most 16 tokens and 255
+// bytes. In patterns `*` stands for one token and `**` for any number of them, also none; at most
+// two `**`. A pattern without either is a name. Patterns of one subscriber that overlap deliver
+// once.
 //
 // Order: each channel numbers its messages from 1 without gaps (`sequence`), and every subscriber
 // receives a channel's messages in that order; there is none across channels. Delivery is at most
-// once. What a subscriber misses because it was too slow is announced in its place by a Gap with the
-// exact numbers, so that it can be fetched by GetHistory. A slow subscriber never delays the others.
+// once. What a subscriber misses because it was too slow is announced in its place by a Gap with
+// the exact numbers, so that it can be fetched by GetHistory. A slow subscriber never delays the
+// others.
 //
 // Every method may also return: INVALID_ARGUMENT when the message is malformed (INVALID_REQUEST,
-// INVALID_UTF8) or a name or pattern is (BAD_PATTERN); RESOURCE_EXHAUSTED when a limit of the server
-// is met (OVERLOADED, MEMORY_LIMIT, MESSAGE_TOO_LARGE, STREAM_LIMIT); DEADLINE_EXCEEDED; CANCELLED;
-// UNAVAILABLE while the server starts or drains; INTERNAL for a defect of the server.
+// INVALID_UTF8) or a name or pattern is (BAD_PATTERN); RESOURCE_EXHAUSTED when a limit of the
+// server is met (OVERLOADED, MEMORY_LIMIT, MESSAGE_TOO_LARGE, STREAM_LIMIT); DEADLINE_EXCEEDED;
+// CANCELLED; UNAVAILABLE while the server starts or drains; INTERNAL for a defect of the server.
 type PubSubServiceClient interface {
 	// Publishes messages, all or none, and answers the number each received.
 	//
@@ -74,15 +76,15 @@ type PubSubServiceClient interface {
 	// Receives messages, and controls what is received in the same call.
 	//
 	// The first request is `open`; the first response carries `state`. Flow: the server stops sending
-	// while more than FlowLimits.max_outstanding_messages or _bytes are delivered but not acknowledged
-	// (ack_mode other than NONE), while the delivery id granted by Credit is reached, or while paused;
-	// messages then collect in the subscriber's buffer, and beyond it the drop policy applies.
-	// Half-closing ends the controls, not the subscription. Returns INVALID_ARGUMENT when the first
-	// request is not `open`, a later one is, or a pattern is malformed (BAD_PATTERN); NOT_FOUND when
-	// `subscription` names none; RESOURCE_EXHAUSTED when a limit is met, or by policy DISCONNECT
-	// (SLOW_CONSUMER); OUT_OF_RANGE when `start` lies before the history (HISTORY_TRIMMED) or the
-	// numbers started anew (EPOCH_CHANGED); UNIMPLEMENTED for `subscription`, `queue_group` and
-	// `attribute_filter` (FEATURE_UNSUPPORTED); OK after `drain`.
+	// while more than FlowLimits.max_outstanding_messages or _bytes are delivered but not
+	// acknowledged (ack_mode other than NONE), while the delivery id granted by Credit is reached, or
+	// while paused; messages then collect in the subscriber's buffer, and beyond it the drop policy
+	// applies. Half-closing ends the controls, not the subscription. Returns INVALID_ARGUMENT when
+	// the first request is not `open`, a later one is, or a pattern is malformed (BAD_PATTERN);
+	// NOT_FOUND when `subscription` names none; RESOURCE_EXHAUSTED when a limit is met, or by policy
+	// DISCONNECT (SLOW_CONSUMER); OUT_OF_RANGE when `start` lies before the history (HISTORY_TRIMMED)
+	// or the numbers started anew (EPOCH_CHANGED); UNIMPLEMENTED for `subscription`, `queue_group`
+	// and `attribute_filter` (FEATURE_UNSUPPORTED); OK after `drain`.
 	Subscribe(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SubscribeRequest, SubscribeResponse], error)
 	// Subscribe for clients that cannot stream both ways, such as browsers and grpcurl; Acknowledge
 	// carries its controls.
@@ -113,8 +115,8 @@ type PubSubServiceClient interface {
 	CreateChannel(ctx context.Context, in *CreateChannelRequest, opts ...grpc.CallOption) (*CreateChannelResponse, error)
 	// Changes a channel's settings; they apply to what follows.
 	//
-	// Returns NOT_FOUND when there is no such channel; INVALID_ARGUMENT when update_mask names a field
-	// that is unknown or cannot change.
+	// Returns NOT_FOUND when there is no such channel; INVALID_ARGUMENT when update_mask names a
+	// field that is unknown or cannot change.
 	UpdateChannel(ctx context.Context, in *UpdateChannelRequest, opts ...grpc.CallOption) (*UpdateChannelResponse, error)
 	// Tells a channel's settings and counts.
 	//
@@ -346,19 +348,21 @@ func (c *pubSubServiceClient) DeleteSubscription(ctx context.Context, in *Delete
 //
 // Ordered messages on named channels.
 //
-// Names are tokens of letters, digits, `_` and `-`, joined by dots: at most 16 tokens and 255 bytes.
-// In patterns `*` stands for one token and `**` for any number of them, also none; at most two `**`.
-// A pattern without either is a name. Patterns of one subscriber that overlap deliver once.
+// Names are tokens of letters, digits, `_` and `-`, joined by dots: at most 16 tokens and 255
+// bytes. In patterns `*` stands for one token and `**` for any number of them, also none; at most
+// two `**`. A pattern without either is a name. Patterns of one subscriber that overlap deliver
+// once.
 //
 // Order: each channel numbers its messages from 1 without gaps (`sequence`), and every subscriber
 // receives a channel's messages in that order; there is none across channels. Delivery is at most
-// once. What a subscriber misses because it was too slow is announced in its place by a Gap with the
-// exact numbers, so that it can be fetched by GetHistory. A slow subscriber never delays the others.
+// once. What a subscriber misses because it was too slow is announced in its place by a Gap with
+// the exact numbers, so that it can be fetched by GetHistory. A slow subscriber never delays the
+// others.
 //
 // Every method may also return: INVALID_ARGUMENT when the message is malformed (INVALID_REQUEST,
-// INVALID_UTF8) or a name or pattern is (BAD_PATTERN); RESOURCE_EXHAUSTED when a limit of the server
-// is met (OVERLOADED, MEMORY_LIMIT, MESSAGE_TOO_LARGE, STREAM_LIMIT); DEADLINE_EXCEEDED; CANCELLED;
-// UNAVAILABLE while the server starts or drains; INTERNAL for a defect of the server.
+// INVALID_UTF8) or a name or pattern is (BAD_PATTERN); RESOURCE_EXHAUSTED when a limit of the
+// server is met (OVERLOADED, MEMORY_LIMIT, MESSAGE_TOO_LARGE, STREAM_LIMIT); DEADLINE_EXCEEDED;
+// CANCELLED; UNAVAILABLE while the server starts or drains; INTERNAL for a defect of the server.
 type PubSubServiceServer interface {
 	// Publishes messages, all or none, and answers the number each received.
 	//
@@ -375,15 +379,15 @@ type PubSubServiceServer interface {
 	// Receives messages, and controls what is received in the same call.
 	//
 	// The first request is `open`; the first response carries `state`. Flow: the server stops sending
-	// while more than FlowLimits.max_outstanding_messages or _bytes are delivered but not acknowledged
-	// (ack_mode other than NONE), while the delivery id granted by Credit is reached, or while paused;
-	// messages then collect in the subscriber's buffer, and beyond it the drop policy applies.
-	// Half-closing ends the controls, not the subscription. Returns INVALID_ARGUMENT when the first
-	// request is not `open`, a later one is, or a pattern is malformed (BAD_PATTERN); NOT_FOUND when
-	// `subscription` names none; RESOURCE_EXHAUSTED when a limit is met, or by policy DISCONNECT
-	// (SLOW_CONSUMER); OUT_OF_RANGE when `start` lies before the history (HISTORY_TRIMMED) or the
-	// numbers started anew (EPOCH_CHANGED); UNIMPLEMENTED for `subscription`, `queue_group` and
-	// `attribute_filter` (FEATURE_UNSUPPORTED); OK after `drain`.
+	// while more than FlowLimits.max_outstanding_messages or _bytes are delivered but not
+	// acknowledged (ack_mode other than NONE), while the delivery id granted by Credit is reached, or
+	// while paused; messages then collect in the subscriber's buffer, and beyond it the drop policy
+	// applies. Half-closing ends the controls, not the subscription. Returns INVALID_ARGUMENT when
+	// the first request is not `open`, a later one is, or a pattern is malformed (BAD_PATTERN);
+	// NOT_FOUND when `subscription` names none; RESOURCE_EXHAUSTED when a limit is met, or by policy
+	// DISCONNECT (SLOW_CONSUMER); OUT_OF_RANGE when `start` lies before the history (HISTORY_TRIMMED)
+	// or the numbers started anew (EPOCH_CHANGED); UNIMPLEMENTED for `subscription`, `queue_group`
+	// and `attribute_filter` (FEATURE_UNSUPPORTED); OK after `drain`.
 	Subscribe(grpc.BidiStreamingServer[SubscribeRequest, SubscribeResponse]) error
 	// Subscribe for clients that cannot stream both ways, such as browsers and grpcurl; Acknowledge
 	// carries its controls.
@@ -414,8 +418,8 @@ type PubSubServiceServer interface {
 	CreateChannel(context.Context, *CreateChannelRequest) (*CreateChannelResponse, error)
 	// Changes a channel's settings; they apply to what follows.
 	//
-	// Returns NOT_FOUND when there is no such channel; INVALID_ARGUMENT when update_mask names a field
-	// that is unknown or cannot change.
+	// Returns NOT_FOUND when there is no such channel; INVALID_ARGUMENT when update_mask names a
+	// field that is unknown or cannot change.
 	UpdateChannel(context.Context, *UpdateChannelRequest) (*UpdateChannelResponse, error)
 	// Tells a channel's settings and counts.
 	//

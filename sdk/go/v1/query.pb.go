@@ -1597,7 +1597,8 @@ type PlanNode struct {
 	Loops uint64 `protobuf:"varint,10,opt,name=loops,proto3" json:"loops,omitempty"`
 	// Conditions, keys and the like, for people.
 	Details []string `protobuf:"bytes,11,rep,name=details,proto3" json:"details,omitempty"`
-	// How far learned corrections changed the estimate, 1 = not at all. Not served by this version: 0.
+	// How far learned corrections changed the estimate, 1 = not at all. Not served by this version:
+	// 0.
 	SynapticScore float64 `protobuf:"fixed64,12,opt,name=synaptic_score,json=synapticScore,proto3" json:"synaptic_score,omitempty"`
 	// Iterations of a simulated Grover search. Not served by this version: 0.
 	GroverIterations uint32 `protobuf:"varint,13,opt,name=grover_iterations,json=groverIterations,proto3" json:"grover_iterations,omitempty"`
@@ -1848,7 +1849,8 @@ func (x *BeginTransactionRequest) GetRequestId() string {
 // An open transaction.
 type BeginTransactionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// For TransactionSelector.transaction_id; unguessable, valid until it ends or the server restarts.
+	// For TransactionSelector.transaction_id; unguessable, valid until it ends or the server
+	// restarts.
 	TransactionId []byte `protobuf:"bytes,1,opt,name=transaction_id,json=transactionId,proto3" json:"transaction_id,omitempty"`
 	// The log position it sees; 0 when it is taken with the first statement.
 	SnapshotLsn   uint64 `protobuf:"varint,2,opt,name=snapshot_lsn,json=snapshotLsn,proto3" json:"snapshot_lsn,omitempty"`
@@ -2308,8 +2310,8 @@ type IngestRequest struct {
 	//	*IngestRequest_ColumnBatch
 	//	*IngestRequest_Rows
 	Message isIngestRequest_Message `protobuf_oneof:"message"`
-	// How many rows of the whole load come before this message's first row. Must follow on the message
-	// before; the first may start at or below the stored offset.
+	// How many rows of the whole load come before this message's first row. Must follow on the
+	// message before; the first may start at or below the stored offset.
 	Offset        uint64 `protobuf:"varint,4,opt,name=offset,proto3" json:"offset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

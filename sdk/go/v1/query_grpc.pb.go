@@ -46,18 +46,19 @@ const (
 // deadline or the statement's timeout passes (STATEMENT_TIMEOUT, LOCK_TIMEOUT); CANCELLED when the
 // caller goes away or CancelQuery stops it; UNAVAILABLE while the server starts or drains;
 // DATA_LOSS when stored data fails its checksum; INTERNAL for a defect of the server. The names in
-// brackets are google.rpc.ErrorInfo.reason. A failed call has changed nothing, unless said otherwise.
+// brackets are google.rpc.ErrorInfo.reason. A failed call has changed nothing, unless said
+// otherwise.
 type QueryServiceClient interface {
 	// Runs one statement to its end and answers with its rows.
 	//
 	// Returns INVALID_ARGUMENT when the statement does not parse or does not fit the tables and
 	// parameters (SQL_SYNTAX, UNKNOWN_COLUMN, TYPE_MISMATCH, PARAMETER_MISSING …), with a
 	// QueryErrorDetail that says where; NOT_FOUND when a table, transaction or prepared statement is
-	// not there; ALREADY_EXISTS on a duplicate key or object; FAILED_PRECONDITION when a constraint or
-	// the transaction's state forbids it; ABORTED when a concurrent transaction won (WRITE_CONFLICT,
-	// DEADLOCK): run the transaction again; RESOURCE_EXHAUSTED when the result does not fit one
-	// message (RESULT_TOO_LARGE): use ExecuteStream; UNIMPLEMENTED for a clause this version does not
-	// have (FEATURE_UNSUPPORTED).
+	// not there; ALREADY_EXISTS on a duplicate key or object; FAILED_PRECONDITION when a constraint
+	// or the transaction's state forbids it; ABORTED when a concurrent transaction won
+	// (WRITE_CONFLICT, DEADLOCK): run the transaction again; RESOURCE_EXHAUSTED when the result does
+	// not fit one message (RESULT_TOO_LARGE): use ExecuteStream; UNIMPLEMENTED for a clause this
+	// version does not have (FEATURE_UNSUPPORTED).
 	Execute(ctx context.Context, in *ExecuteRequest, opts ...grpc.CallOption) (*ExecuteResponse, error)
 	// Runs statements in order, in one transaction, and answers how each went; rows are not returned.
 	//
@@ -79,8 +80,8 @@ type QueryServiceClient interface {
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
 	// Opens a transaction and answers its id, to be sent with the statements that belong to it.
 	//
-	// A transaction runs one statement at a time. One that is idle for longer than its idle_timeout is
-	// rolled back. Returns RESOURCE_EXHAUSTED when too many are open (TRANSACTION_LIMIT).
+	// A transaction runs one statement at a time. One that is idle for longer than its idle_timeout
+	// is rolled back. Returns RESOURCE_EXHAUSTED when too many are open (TRANSACTION_LIMIT).
 	BeginTransaction(ctx context.Context, in *BeginTransactionRequest, opts ...grpc.CallOption) (*BeginTransactionResponse, error)
 	// Makes a transaction durable and visible; it is ended whatever the answer.
 	//
@@ -100,12 +101,12 @@ type QueryServiceClient interface {
 	CancelQuery(ctx context.Context, in *CancelQueryRequest, opts ...grpc.CallOption) (*CancelQueryResponse, error)
 	// Appends rows to a table at the speed of the log, in transactions of rows_per_transaction rows.
 	//
-	// The first message is the header, the others carry rows; values are cast as INSERT casts. With an
-	// ingest_id the number of rows made durable is stored in the same transaction as the rows, so a
-	// load that was cut can be taken up where it ended: send the header alone and half-close, and
-	// next_offset is the first row to send. Rows below it are counted as duplicates and dropped. Flow:
-	// the server reads the next message when it has taken in the last one, so HTTP/2 flow control
-	// holds a sender that is too fast.
+	// The first message is the header, the others carry rows; values are cast as INSERT casts. With
+	// an ingest_id the number of rows made durable is stored in the same transaction as the rows, so
+	// a load that was cut can be taken up where it ended: send the header alone and half-close, and
+	// next_offset is the first row to send. Rows below it are counted as duplicates and dropped.
+	// Flow: the server reads the next message when it has taken in the last one, so HTTP/2 flow
+	// control holds a sender that is too fast.
 	//
 	// Returns INVALID_ARGUMENT when the header is missing, the columns do not fit, a value cannot be
 	// cast, or a message's offset lies beyond next_offset (which would leave a hole); NOT_FOUND when
@@ -265,18 +266,19 @@ func (c *queryServiceClient) GetTable(ctx context.Context, in *GetTableRequest, 
 // deadline or the statement's timeout passes (STATEMENT_TIMEOUT, LOCK_TIMEOUT); CANCELLED when the
 // caller goes away or CancelQuery stops it; UNAVAILABLE while the server starts or drains;
 // DATA_LOSS when stored data fails its checksum; INTERNAL for a defect of the server. The names in
-// brackets are google.rpc.ErrorInfo.reason. A failed call has changed nothing, unless said otherwise.
+// brackets are google.rpc.ErrorInfo.reason. A failed call has changed nothing, unless said
+// otherwise.
 type QueryServiceServer interface {
 	// Runs one statement to its end and answers with its rows.
 	//
 	// Returns INVALID_ARGUMENT when the statement does not parse or does not fit the tables and
 	// parameters (SQL_SYNTAX, UNKNOWN_COLUMN, TYPE_MISMATCH, PARAMETER_MISSING …), with a
 	// QueryErrorDetail that says where; NOT_FOUND when a table, transaction or prepared statement is
-	// not there; ALREADY_EXISTS on a duplicate key or object; FAILED_PRECONDITION when a constraint or
-	// the transaction's state forbids it; ABORTED when a concurrent transaction won (WRITE_CONFLICT,
-	// DEADLOCK): run the transaction again; RESOURCE_EXHAUSTED when the result does not fit one
-	// message (RESULT_TOO_LARGE): use ExecuteStream; UNIMPLEMENTED for a clause this version does not
-	// have (FEATURE_UNSUPPORTED).
+	// not there; ALREADY_EXISTS on a duplicate key or object; FAILED_PRECONDITION when a constraint
+	// or the transaction's state forbids it; ABORTED when a concurrent transaction won
+	// (WRITE_CONFLICT, DEADLOCK): run the transaction again; RESOURCE_EXHAUSTED when the result does
+	// not fit one message (RESULT_TOO_LARGE): use ExecuteStream; UNIMPLEMENTED for a clause this
+	// version does not have (FEATURE_UNSUPPORTED).
 	Execute(context.Context, *ExecuteRequest) (*ExecuteResponse, error)
 	// Runs statements in order, in one transaction, and answers how each went; rows are not returned.
 	//
@@ -298,8 +300,8 @@ type QueryServiceServer interface {
 	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
 	// Opens a transaction and answers its id, to be sent with the statements that belong to it.
 	//
-	// A transaction runs one statement at a time. One that is idle for longer than its idle_timeout is
-	// rolled back. Returns RESOURCE_EXHAUSTED when too many are open (TRANSACTION_LIMIT).
+	// A transaction runs one statement at a time. One that is idle for longer than its idle_timeout
+	// is rolled back. Returns RESOURCE_EXHAUSTED when too many are open (TRANSACTION_LIMIT).
 	BeginTransaction(context.Context, *BeginTransactionRequest) (*BeginTransactionResponse, error)
 	// Makes a transaction durable and visible; it is ended whatever the answer.
 	//
@@ -319,12 +321,12 @@ type QueryServiceServer interface {
 	CancelQuery(context.Context, *CancelQueryRequest) (*CancelQueryResponse, error)
 	// Appends rows to a table at the speed of the log, in transactions of rows_per_transaction rows.
 	//
-	// The first message is the header, the others carry rows; values are cast as INSERT casts. With an
-	// ingest_id the number of rows made durable is stored in the same transaction as the rows, so a
-	// load that was cut can be taken up where it ended: send the header alone and half-close, and
-	// next_offset is the first row to send. Rows below it are counted as duplicates and dropped. Flow:
-	// the server reads the next message when it has taken in the last one, so HTTP/2 flow control
-	// holds a sender that is too fast.
+	// The first message is the header, the others carry rows; values are cast as INSERT casts. With
+	// an ingest_id the number of rows made durable is stored in the same transaction as the rows, so
+	// a load that was cut can be taken up where it ended: send the header alone and half-close, and
+	// next_offset is the first row to send. Rows below it are counted as duplicates and dropped.
+	// Flow: the server reads the next message when it has taken in the last one, so HTTP/2 flow
+	// control holds a sender that is too fast.
 	//
 	// Returns INVALID_ARGUMENT when the header is missing, the columns do not fit, a value cannot be
 	// cast, or a message's offset lies beyond next_offset (which would leave a hole); NOT_FOUND when

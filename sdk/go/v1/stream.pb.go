@@ -400,7 +400,8 @@ type ExecuteStreamRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What to run. Required.
 	Statement *Statement `protobuf:"bytes,1,opt,name=statement,proto3" json:"statement,omitempty"`
-	// Which transaction it belongs to. Absent: its own. The transaction is busy until the stream ends.
+	// Which transaction it belongs to. Absent: its own. The transaction is busy until the stream
+	// ends.
 	Transaction *TransactionSelector `protobuf:"bytes,2,opt,name=transaction,proto3" json:"transaction,omitempty"`
 	// How it is run and answered; `format` defaults to COLUMNS.
 	Options *QueryOptions `protobuf:"bytes,3,opt,name=options,proto3" json:"options,omitempty"`
@@ -1277,8 +1278,8 @@ type InteractRequest_Cancel struct {
 }
 
 type InteractRequest_Update struct {
-	// New batch_rows, batch_bytes, progress_interval and progress_rows, from the next batch on; zero
-	// leaves one as it is. The other fields do not apply.
+	// New batch_rows, batch_bytes, progress_interval and progress_rows, from the next batch on;
+	// zero leaves one as it is. The other fields do not apply.
 	Update *StreamOptions `protobuf:"bytes,6,opt,name=update,proto3,oneof"`
 }
 

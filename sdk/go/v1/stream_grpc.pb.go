@@ -32,13 +32,14 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Runs a statement over a live cursor: rows are made as they are taken, memory stays bounded whatever
-// the size of the result, and the snapshot does not move.
+// Runs a statement over a live cursor: rows are made as they are taken, memory stays bounded
+// whatever the size of the result, and the snapshot does not move.
 //
 // Flow control has two layers. HTTP/2's window bounds the bytes on the wire. With
-// StreamOptions.manual_grant the client also bounds the batches: the server sends none numbered above
-// the highest Flow.grant_through. Both numbers of Flow only grow, so sending one twice is harmless.
-// A stream that may not send holds no thread and no lock, only its cursor and its snapshot.
+// StreamOptions.manual_grant the client also bounds the batches: the server sends none numbered
+// above the highest Flow.grant_through. Both numbers of Flow only grow, so sending one twice is
+// harmless. A stream that may not send holds no thread and no lock, only its cursor and its
+// snapshot.
 //
 // Every method may also return what every method of QueryService may: INVALID_ARGUMENT,
 // RESOURCE_EXHAUSTED (also STREAM_LIMIT), DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE, DATA_LOSS and
@@ -55,8 +56,8 @@ type StreamServiceClient interface {
 	// ExecuteStream with the controls in the same call: credits, pause, cancel, new batch sizes.
 	//
 	// The first message is `start`. Pause takes effect before the next batch; a batch already on its
-	// way still arrives. Half-closing ends the controls, not the stream: it then runs on the credit it
-	// has, and without a limit unless manual_grant is set. Returns what ExecuteStream returns;
+	// way still arrives. Half-closing ends the controls, not the stream: it then runs on the credit
+	// it has, and without a limit unless manual_grant is set. Returns what ExecuteStream returns;
 	// INVALID_ARGUMENT when the first message is not `start` or a later one is; CANCELLED after
 	// `cancel`; UNIMPLEMENTED for `resume` (FEATURE_UNSUPPORTED).
 	Interact(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[InteractRequest, InteractResponse], error)
@@ -180,13 +181,14 @@ type StreamService_WatchQueryClient = grpc.ServerStreamingClient[WatchQueryRespo
 // All implementations must embed UnimplementedStreamServiceServer
 // for forward compatibility.
 //
-// Runs a statement over a live cursor: rows are made as they are taken, memory stays bounded whatever
-// the size of the result, and the snapshot does not move.
+// Runs a statement over a live cursor: rows are made as they are taken, memory stays bounded
+// whatever the size of the result, and the snapshot does not move.
 //
 // Flow control has two layers. HTTP/2's window bounds the bytes on the wire. With
-// StreamOptions.manual_grant the client also bounds the batches: the server sends none numbered above
-// the highest Flow.grant_through. Both numbers of Flow only grow, so sending one twice is harmless.
-// A stream that may not send holds no thread and no lock, only its cursor and its snapshot.
+// StreamOptions.manual_grant the client also bounds the batches: the server sends none numbered
+// above the highest Flow.grant_through. Both numbers of Flow only grow, so sending one twice is
+// harmless. A stream that may not send holds no thread and no lock, only its cursor and its
+// snapshot.
 //
 // Every method may also return what every method of QueryService may: INVALID_ARGUMENT,
 // RESOURCE_EXHAUSTED (also STREAM_LIMIT), DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE, DATA_LOSS and
@@ -203,8 +205,8 @@ type StreamServiceServer interface {
 	// ExecuteStream with the controls in the same call: credits, pause, cancel, new batch sizes.
 	//
 	// The first message is `start`. Pause takes effect before the next batch; a batch already on its
-	// way still arrives. Half-closing ends the controls, not the stream: it then runs on the credit it
-	// has, and without a limit unless manual_grant is set. Returns what ExecuteStream returns;
+	// way still arrives. Half-closing ends the controls, not the stream: it then runs on the credit
+	// it has, and without a limit unless manual_grant is set. Returns what ExecuteStream returns;
 	// INVALID_ARGUMENT when the first message is not `start` or a later one is; CANCELLED after
 	// `cancel`; UNIMPLEMENTED for `resume` (FEATURE_UNSUPPORTED).
 	Interact(grpc.BidiStreamingServer[InteractRequest, InteractResponse]) error

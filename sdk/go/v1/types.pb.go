@@ -1148,8 +1148,8 @@ type Column struct {
 	Data []byte `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
 	// Where each value of a variable-width type begins; empty for other types.
 	Offsets []byte `protobuf:"bytes,5,opt,name=offsets,proto3" json:"offsets,omitempty"`
-	// ENCODING_DICTIONARY: the distinct values, laid out as `data` of a PLAIN column would be. Those of
-	// variable-width types are each preceded by their length as a 32-bit number.
+	// ENCODING_DICTIONARY: the distinct values, laid out as `data` of a PLAIN column would be. Those
+	// of variable-width types are each preceded by their length as a 32-bit number.
 	Dictionary    []byte `protobuf:"bytes,6,opt,name=dictionary,proto3" json:"dictionary,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
