@@ -3,10 +3,12 @@
 
 #include "engine/ground/base/heap.h"
 #include "engine/ground/os/clock.h"
+#include "engine/ground/os/entropy.h"
 #include "engine/ground/os/worker_pool.h"
 #include "proto/descriptor_set.h"
 #include "server/app/access.h"
 #include "server/app/server_id.h"
+#include "server/wire/pubsub_wire.h"
 #include "server/wire/status_wire.h"
 
 struct nq_app {
@@ -33,6 +35,14 @@ static nq_status open_service(nq_ctx *ctx, nq_app *app) {
     const nq_config *config = app->config;
     nq_service *service = &app->service;
     NQ_TRY(nq_query_registry_create(ctx, &service->queries));
+    NQ_TRY(nq_listen_registry_create(ctx, &service->listens));
+    NQ_TRY(nq_alarm_clock_create(ctx, &service->alarms));
+    const nq_hub_options hub = {
+        .encoder = &nq_message_wire_encoder,
+        .epoch = nq_entropy_u64(),
+        .now_us = nq_clock_realtime_us,
+    };
+    NQ_TRY(nq_hub_create(ctx, &hub, &service->hub));
     NQ_TRY(nq_transaction_registry_create(
         ctx, service->database, (uint32_t)config->limit_transactions,
         (int64_t)config->transaction_idle_timeout_us * 1000, &service->transactions));
@@ -67,6 +77,8 @@ static nq_status create_server(nq_ctx *ctx, nq_app *app) {
 static nq_status add_methods(nq_ctx *ctx, nq_app *app) {
     static const nq_method *(*const tables[])(size_t * out_count) = {
         nq_query_service_methods,
+        nq_stream_service_methods,
+        nq_pubsub_service_methods,
         nq_admin_service_methods,
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
@@ -155,6 +167,9 @@ nq_status nq_app_close(nq_ctx *ctx, nq_app *app) {
     nq_prepared_registry_destroy(app->service.prepared);
     nq_transaction_registry_destroy(app->service.transactions);
     nq_query_registry_destroy(app->service.queries);
+    nq_listen_registry_destroy(app->service.listens);
+    nq_alarm_clock_destroy(app->service.alarms);
+    nq_hub_destroy(app->service.hub);
     if (app->service.database != NULL) {
         status = nq_database_close(ctx, app->service.database);
     }

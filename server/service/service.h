@@ -6,8 +6,11 @@
 #define NQ_SERVER_SERVICE_SERVICE_H
 
 #include "engine/api/database.h"
+#include "engine/live/pubsub/hub.h"
 #include "server/config/config.h"
 #include "server/rpc/server.h"
+#include "server/service/alarm.h"
+#include "server/service/listen_registry.h"
 #include "server/service/prepared_registry.h"
 #include "server/service/query_registry.h"
 #include "server/service/transaction_registry.h"
@@ -19,6 +22,9 @@ typedef struct nq_service {
     nq_query_registry *queries;
     nq_transaction_registry *transactions;
     nq_prepared_registry *prepared;
+    nq_alarm_clock *alarms;
+    nq_hub *hub;
+    nq_listen_registry *listens; /* Listen calls, for Acknowledge */
     nq_worker_pool *workers; /* for its statistics */
     uint8_t server_id[16];   /* names the data directory */
     int64_t start_time_us;
@@ -30,5 +36,7 @@ typedef struct nq_service {
 /* Each table's `count` goes to out_count. */
 const nq_method *nq_query_service_methods(size_t *out_count);
 const nq_method *nq_admin_service_methods(size_t *out_count);
+const nq_method *nq_stream_service_methods(size_t *out_count);
+const nq_method *nq_pubsub_service_methods(size_t *out_count);
 
 #endif

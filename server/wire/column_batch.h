@@ -36,6 +36,9 @@ nq_status nq_column_collector_append(nq_ctx *ctx, nq_column_collector *collector
                                      const nq_batch *batch);
 void nq_column_collector_write(const nq_column_collector *collector, nq_writer *writer,
                                uint32_t field);
+/* No less than what the write will add; and the rows held. */
+size_t nq_column_collector_bytes(const nq_column_collector *collector);
+uint64_t nq_column_collector_rows(const nq_column_collector *collector);
 
 /* Batches that came in one message, in row order. Vectors point into the message where its layout
  * allows, into ctx->scratch otherwise. */

@@ -216,3 +216,11 @@ void nq_column_collector_write(const nq_column_collector *collector, nq_writer *
     nq_writer_put_uint(writer, NQ_BATCH_FIELD_COMPRESSION, NQ_COMPRESSION_NONE);
     nq_writer_close(writer, opened);
 }
+
+size_t nq_column_collector_bytes(const nq_column_collector *collector) {
+    return collector->held_bytes;
+}
+
+uint64_t nq_column_collector_rows(const nq_column_collector *collector) {
+    return collector->row_count;
+}

@@ -5,6 +5,7 @@
 
 typedef enum nq_lock_rank {
     NQ_LOCK_NONE = 0,
+    NQ_LOCK_SERVICE_ALARM,     /* the alarm clock; calls are woken under it */
     NQ_LOCK_RPC_SERVER,        /* a server's state: starting, draining, stopped */
     NQ_LOCK_RPC_QUEUE,         /* one queue's lists of calls */
     NQ_LOCK_RPC_CONNECTIONS,   /* the table of connections */

@@ -73,7 +73,6 @@ nq_status nq__channel_settings_check(nq_ctx *ctx, const nq_channel_settings *set
     s.default_priority = s.default_priority == 0 ? NQ_PRIORITY_NORMAL : s.default_priority;
     s.default_drop_policy =
         s.default_drop_policy == NQ_DROP_DEFAULT ? NQ_DROP_OLDEST : s.default_drop_policy;
-    s.dedup_window_us = s.dedup_window_us == 0 ? 120000000 : s.dedup_window_us;
     if (s.history_messages > NQ_CHANNEL_HISTORY_MESSAGES_MAX) {
         return refuse(ctx, "history_messages", "is at most 1,000,000");
     }
@@ -82,6 +81,9 @@ nq_status nq__channel_settings_check(nq_ctx *ctx, const nq_channel_settings *set
     }
     if (s.history_ttl_us < 0) {
         return refuse(ctx, "history_ttl", "must not be negative");
+    }
+    if (s.dedup_window_us < 0 || s.dedup_window_us > INT64_C(3600000000)) {
+        return refuse(ctx, "dedup_window", "is at most 1 hour");
     }
     if (s.message_bytes_max > NQ_CHANNEL_MESSAGE_BYTES_MAX) {
         return refuse(ctx, "max_message_bytes", "is at most 1,048,576");

@@ -39,7 +39,7 @@ typedef struct nq_channel_settings {
     uint8_t default_priority;           /* [NQ_PRIORITY_NORMAL] */
     nq_drop_policy default_drop_policy; /* [NQ_DROP_OLDEST] */
     bool allow_block;
-    int64_t dedup_window_us; /* [2 min]; negative: ids are not looked at */
+    int64_t dedup_window_us; /* [0: ids are not looked at]; at most 1 h */
 } nq_channel_settings;
 
 typedef struct nq_hub_options {

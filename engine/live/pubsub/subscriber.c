@@ -87,6 +87,9 @@ void nq_subscriber_release(nq_subscriber *self) {
     nq_mutex_deinit(&self->mutex);
     nq_heap_free(self->member.patterns);
     nq_heap_free(self->entries);
+    if (self->options.let_go != NULL) {
+        self->options.let_go(self->options.user);
+    }
     nq_heap_free(self);
 }
 
@@ -410,6 +413,10 @@ bool nq_subscriber_ack(nq_subscriber *self, uint64_t delivery_id, bool *out_is_s
     nq_mutex_lock(&self->mutex);
     *out_is_stale = !nq_outstanding_remove(&self->outstanding, delivery_id);
     return finish(self);
+}
+
+void nq_subscriber_wake(nq_subscriber *self) {
+    self->options.wake(self->options.user);
 }
 
 void nq_subscriber_close(nq_subscriber *self) {

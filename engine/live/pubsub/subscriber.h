@@ -55,8 +55,9 @@ typedef struct nq_subscriber_limits {
 typedef struct nq_subscriber_options {
     nq_subscriber_limits limits;
     nq_ack_mode ack_mode;
-    uint8_t priority_min;     /* messages below are not for this subscriber, and no loss */
-    void (*wake)(void *user); /* any thread, never under a lock of this room's */
+    uint8_t priority_min;       /* messages below are not for this subscriber, and no loss */
+    void (*wake)(void *user);   /* any thread, never under a lock of this room's */
+    void (*let_go)(void *user); /* once, when the last reference has gone; may be NULL */
     void *user;
 } nq_subscriber_options;
 
@@ -108,6 +109,9 @@ bool nq_subscriber_pause(nq_subscriber *subscriber, bool is_paused);
  * NULL). */
 bool nq_subscriber_ack_through(nq_subscriber *subscriber, uint64_t delivery_id);
 bool nq_subscriber_ack(nq_subscriber *subscriber, uint64_t delivery_id, bool *out_is_stale);
+
+/* Calls its wake, for whoever changed what may be taken from outside. */
+void nq_subscriber_wake(nq_subscriber *subscriber);
 
 /* Nothing is queued any more; what is queued can still be taken. */
 void nq_subscriber_close(nq_subscriber *subscriber);

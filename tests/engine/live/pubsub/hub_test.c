@@ -136,6 +136,11 @@ static void a_message_id_seen_within_the_window_is_not_published_again(void **st
                         .payload = NQ_BYTES_LITERAL("1"),
                         .message_id = NQ_BYTES_LITERAL("id-1")};
     nq_publish_result r;
+    nq_channel_info info;
+    assert_int_equal(nq_hub_create_channel(&b.ctx, b.hub, NQ_BYTES_LITERAL("a"),
+                                           &(nq_channel_settings){.dedup_window_us = 120000000},
+                                           &b.arena, &info),
+                     NQ_OK);
     assert_int_equal(nq_hub_publish(&b.ctx, b.hub, &p, 1, 0, &r), NQ_OK);
     assert_false(r.is_duplicate);
     assert_int_equal(nq_hub_publish(&b.ctx, b.hub, &p, 1, 0, &r), NQ_OK);
