@@ -105,7 +105,11 @@ void nq_error_set_object(nq_error *error, const char *text, uint64_t text_bytes)
     size_t kept = text_bytes < room_bytes ? (size_t)text_bytes : room_bytes - 1;
     for (size_t i = 0; i < kept; i++) {
         /* U+0000 would end the text early for a reader of C strings. */
-        error->object[i] = text[i] != '\0' ? text[i] : '?';
+        if (text[i] == '\0') {
+            error->object[i] = '?';
+        } else {
+            error->object[i] = text[i];
+        }
     }
     error->object[kept] = '\0';
     finish_text(error->object, room_bytes, (int)(text_bytes > kept ? room_bytes : kept));

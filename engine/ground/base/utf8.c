@@ -83,20 +83,35 @@ size_t nq_utf8_encode(uint32_t character, uint8_t *out_data) {
     return 4;
 }
 
+/* Skips ASCII from `at` on, most of it a word at a time. */
+static size_t skip_ascii(nq_bytes text, size_t at) {
+    while (text.size - at >= 16 &&
+           ((load_word(text.data + at) | load_word(text.data + at + 8)) & HIGH_BITS) == 0) {
+        at += 16;
+    }
+    while (at < text.size && text.data[at] < 0x80) {
+        at++;
+    }
+    return at;
+}
+
 size_t nq_utf8_valid_prefix(nq_bytes text) {
-    size_t at = 0;
+    size_t at = skip_ascii(text, 0);
     while (at < text.size) {
-        while (text.size - at >= 8 && (load_word(text.data + at) & HIGH_BITS) == 0) {
-            at += 8;
+        /* Two-byte characters, most of what European text adds to ASCII, without a call. */
+        if (text.data[at] >= 0xC2 && text.data[at] < 0xE0 && text.size - at >= 2 &&
+            is_continuation(text.data[at + 1])) {
+            at += 2;
+        } else {
+            size_t bytes = nq_utf8_size(text.data + at, text.size - at);
+            if (bytes == 0) {
+                break;
+            }
+            at += bytes;
         }
-        if (at == text.size) {
-            break;
+        if (at < text.size && text.data[at] < 0x80) {
+            at = skip_ascii(text, at);
         }
-        size_t bytes = nq_utf8_size(text.data + at, text.size - at);
-        if (bytes == 0) {
-            break;
-        }
-        at += bytes;
     }
     return at;
 }

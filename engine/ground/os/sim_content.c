@@ -56,7 +56,7 @@ nq__sim_inode *nq__sim_inode_clone(nq_sim_vfs *copy, const nq__sim_inode *inode)
     clone->dirty_high = inode->dirty_high;
     clone->block_count = inode->block_count;
     if (inode->block_count > 0) {
-        clone->blocks = nq__sim_alloc(inode->block_count * sizeof(inode->blocks[0]));
+        clone->blocks = nq__sim_alloc(inode->block_count * sizeof(nq__sim_block *));
     }
     for (size_t i = 0; i < inode->block_count; i++) {
         if (inode->blocks[i] != NULL) {
@@ -74,9 +74,9 @@ static nq__sim_block *block_at(const nq__sim_inode *inode, uint64_t index) {
 static nq__sim_block *make_block(nq__sim_inode *inode, uint64_t index) {
     if (index >= inode->block_count) {
         size_t count = inode->block_count * 2 > index + 1 ? inode->block_count * 2 : index + 1;
-        nq__sim_block **blocks = nq__sim_alloc(count * sizeof(blocks[0]));
+        nq__sim_block **blocks = nq__sim_alloc(count * sizeof(nq__sim_block *));
         if (inode->block_count > 0) {
-            memcpy(blocks, inode->blocks, inode->block_count * sizeof(blocks[0]));
+            memcpy(blocks, inode->blocks, inode->block_count * sizeof(nq__sim_block *));
         }
         nq_heap_free(inode->blocks);
         inode->blocks = blocks;

@@ -99,6 +99,7 @@ static void remove_name(nq_sim_vfs *disk, nq__sim_names *names, const char *path
 
 static void add_name(nq_sim_vfs *disk, nq__sim_names *names, const char *path,
                      nq__sim_inode *inode) {
+    NQ_ASSERT(inode != NULL);
     inode->references++;
     remove_name(disk, names, path);
     if (names->count == names->room) {

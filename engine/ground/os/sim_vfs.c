@@ -56,7 +56,11 @@ static nq_status open_name(nq_ctx *ctx, nq_sim_vfs *disk, const char *path, uint
     if (*out_inode == NULL && (flags & NQ_OPEN_CREATE) == 0) {
         return nq__sim_fail(ctx, "open", path, "no such file");
     }
-    return *out_inode != NULL ? NQ_OK : create_name(ctx, disk, path, false, out_inode);
+    if (*out_inode == NULL) {
+        NQ_TRY(create_name(ctx, disk, path, false, out_inode));
+    }
+    NQ_ASSERT(*out_inode != NULL);
+    return NQ_OK;
 }
 
 static nq_status sim_open(nq_ctx *ctx, nq_vfs *vfs, const char *path, uint32_t flags,

@@ -17,7 +17,9 @@
 #include <sys/auxv.h>
 #endif
 
-enum { POLYNOMIAL_REVERSED = (int)0x82F63B78, STREAM_BYTES = 1024 };
+static const uint32_t POLYNOMIAL_REVERSED = 0x82F63B78;
+
+#define STREAM_BYTES ((size_t)1024)
 
 typedef struct crc_tables {
     uint32_t slice[8][256]; /* slice[k][b]: b followed by k zero bytes */
@@ -35,7 +37,7 @@ static void make_tables(void) {
     for (uint32_t byte = 0; byte < 256; byte++) {
         uint32_t crc = byte;
         for (int bit = 0; bit < 8; bit++) {
-            crc = (crc >> 1) ^ ((crc & 1) != 0 ? (uint32_t)POLYNOMIAL_REVERSED : 0);
+            crc = (crc >> 1) ^ ((crc & 1) != 0 ? POLYNOMIAL_REVERSED : 0);
         }
         tables.slice[0][byte] = crc;
     }
@@ -65,10 +67,10 @@ static uint32_t run_scalar(uint32_t seed, const void *data, size_t bytes) {
         uint64_t word;
         memcpy(&word, at, sizeof(word));
         word ^= crc;
-        crc = 0;
-        for (unsigned k = 0; k < 8; k++) {
-            crc ^= tables.slice[7 - k][(word >> (8 * k)) & 0xFF];
-        }
+        crc = tables.slice[7][word & 0xFF] ^ tables.slice[6][word >> 8 & 0xFF] ^
+              tables.slice[5][word >> 16 & 0xFF] ^ tables.slice[4][word >> 24 & 0xFF] ^
+              tables.slice[3][word >> 32 & 0xFF] ^ tables.slice[2][word >> 40 & 0xFF] ^
+              tables.slice[1][word >> 48 & 0xFF] ^ tables.slice[0][word >> 56];
     }
     for (; bytes > 0; bytes--, at++) {
         crc = step(crc, *at);
