@@ -43,10 +43,9 @@ static nq_status coerce_literal(nq__binder *b, const nq_expr *literal, nq_type t
                                 nq_cast_level level, const nq_expr **out_expr) {
     nq_value value = NQ_VALUE_NULL(target.id);
     if (!literal->value.is_null) {
-        nq_value text = NQ_VALUE_TEXT(literal->value.bytes);
         bool is_assignment = level == NQ_CAST_ASSIGNMENT;
-        NQ_TRY(nq__bind_at(b, literal->offset,
-                           nq_value_cast(b->ctx, b->arena, text, target, is_assignment, &value)));
+        NQ_TRY(nq__bind_at(b, literal->offset, nq_value_cast(b->ctx, b->arena, literal->value, target,
+                                                             is_assignment, &value)));
     }
     nq_expr *constant = nq_expr_constant(b->arena, value, target);
     if (constant == NULL) {

@@ -135,8 +135,9 @@ static nq_status leaf_tree(nq__block *block, uint32_t leaf, const nq__tree **out
 }
 
 /* FROM x (a, b): the first names replaced. */
-static nq_status rename_columns(nq__binder *b, const nq_ast_from *from, nq__names *names,
+static nq_status rename_columns(nq__block *block, const nq_ast_from *from, nq__names *names,
                                 uint32_t first) {
+    nq__binder *b = block->b;
     uint32_t i = first;
     if (from->column_aliases.count > names->count - first) {
         return nq__bind_fail(b, from->alias.offset, NQ_INVALID_COLUMN_REFERENCE,
@@ -145,7 +146,9 @@ static nq_status rename_columns(nq__binder *b, const nq_ast_from *from, nq__name
                              from->column_aliases.count);
     }
     for (const nq_ast_name_node *each = from->column_aliases.first; each != NULL; each = each->next) {
-        names->items[i++].info.name = each->name.text;
+        nq__name *name = &names->items[i++];
+        name->info.name = each->name.text;
+        block->flat[name->expr->index].name = each->name.text;
     }
     return NQ_OK;
 }
@@ -169,7 +172,7 @@ static nq_status add_node_leaf(nq__block *block, const nq_ast_from *from, nq_pla
         NQ_TRY(nq__names_append(
             b, names, (nq__name){.table = alias, .expr = column, .info = node->columns[i]}));
     }
-    NQ_TRY(rename_columns(b, from, names, first_name));
+    NQ_TRY(rename_columns(block, from, names, first_name));
     return leaf_tree(block, index, out_tree);
 }
 
@@ -199,7 +202,7 @@ static nq_status bind_with_query(nq__block *block, const nq_ast_from *from, nq__
         nq_ast_from renamed = *from;
         renamed.alias = with->ast->name;
         renamed.column_aliases = with->ast->column_aliases;
-        NQ_TRY(rename_columns(b, &renamed, names, first_name));
+        NQ_TRY(rename_columns(block, &renamed, names, first_name));
     }
     return NQ_OK;
 }
@@ -217,7 +220,7 @@ static nq_status bind_table(nq__block *block, const nq_ast_from *from, nq__names
     uint32_t leaf, first_name = names->count;
     NQ_TRY(nq__bind_at(b, from->offset, add_table(block, table, alias, false, &leaf)));
     NQ_TRY(nq__table_names(b, table, alias, block->leaves[leaf].first_column, names));
-    NQ_TRY(rename_columns(b, from, names, first_name));
+    NQ_TRY(rename_columns(block, from, names, first_name));
     return leaf_tree(block, leaf, out_tree);
 }
 

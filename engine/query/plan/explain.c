@@ -158,13 +158,22 @@ static void describe_scan(describer *d, const nq_plan_node *node) {
     }
 }
 
+/* What a sort's column is, as the projection below computes it. */
+static void put_sort_column(describer *d, const nq_plan_node *input, uint32_t column) {
+    if (input->kind == NQ_PLAN_PROJECT) {
+        column_names names = input_names(d, input);
+        put_expr(d, input->project.exprs.items[column], &names);
+    } else {
+        put(d, input->columns[column].name);
+    }
+}
+
 static void describe_sort(describer *d, const nq_plan_node *node) {
-    column_names names = input_names(d, node);
     put_label(d, "order by");
     for (uint32_t i = 0; i < node->sort.key_count; ++i) {
         const nq_plan_sort_key *key = &node->sort.keys[i];
         put_text(d, i == 0 ? "" : ", ");
-        put(d, column_name(&names, key->column));
+        put_sort_column(d, node->inputs[0], key->column);
         put_text(d, key->is_descending ? " DESC" : "");
         if (key->nulls_first != key->is_descending) {
             put_text(d, key->nulls_first ? " NULLS FIRST" : " NULLS LAST");

@@ -234,8 +234,22 @@ nq_ast_expr *nq__ast_unary(nq_parser *p, nq_ast_operator op, nq_sql_token at, nq
     return expr;
 }
 
+static bool is_comparison(nq_ast_operator op) {
+    return op >= NQ_AST_OP_EQUAL && op <= NQ_AST_OP_GREATER_EQUAL;
+}
+
+/* 1 < x < 10 would compare a boolean with 10: hardly ever what is meant. */
+static void refuse_chain(nq_parser *p, nq_ast_operator op, nq_sql_token at, const nq_ast_expr *left) {
+    if (p->status == NQ_OK && is_comparison(op) && left->kind == NQ_AST_BINARY &&
+        !left->has_parens && is_comparison((nq_ast_operator)left->op)) {
+        nq__parser_fail(p, at.offset, NQ_SQL_SYNTAX, "comparisons do not chain");
+        nq_error_set_hint(&p->ctx->error, "Join two comparisons by AND, or use parentheses.");
+    }
+}
+
 nq_ast_expr *nq__ast_binary(nq_parser *p, nq_ast_operator op, nq_sql_token at, nq_ast_expr *left,
                             nq_ast_expr *right) {
+    refuse_chain(p, op, at, left);
     nq_ast_expr *expr = new_parent(p, NQ_AST_BINARY, at.offset, left, right);
     if (expr != NULL) {
         expr->op = (uint8_t)op;

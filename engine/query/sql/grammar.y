@@ -2,7 +2,8 @@
  *
  * A rule only calls one builder (sql_internal.h); what a construct means is decided there or in the
  * binder. After the first failure builders answer NULL and do nothing, so a rule need not look.
- * Precedence, the order of PostgreSQL's table, is declared lowest first.
+ * Precedence, the order of PostgreSQL's table, is declared lowest first. What PostgreSQL does not let
+ * associate is left-associative here, but for comparisons, which the builder refuses to chain.
  *
  * Lemon resolves what is ambiguous in LALR(1) at build time and would report any conflict left; there
  * is none. Two words of look-ahead are needed in one place (`a < b NOT LIKE c`): the driver turns NOT
@@ -45,8 +46,8 @@
     EXPLAIN EXTRACT FILTER FIRST GENERATED IDENTITY IF INDEX INSERT ISOLATION KEY LAST LEVEL
     MATERIALIZED MERGE NEXT NO NOTHING NULLS PRECISION PREPARE READ RECURSIVE RELEASE REPEATABLE
     RESTART RESTRICT REVOKE ROLLBACK ROW ROWS SAVEPOINT SCHEMA SEQUENCE SERIALIZABLE SET SHOW START
-    SUBSTRING TEMP TEMPORARY TIME TIMESTAMP TRANSACTION TRIGGER TRIM TRUNCATE UNCOMMITTED UNKNOWN
-    UNLOGGED UPDATE VACUUM VALUES VARCHAR VARYING VIEW WITHOUT WORK WRITE ZONE.
+    STORED SUBSTRING TEMP TEMPORARY TIME TIMESTAMP TRANSACTION TRIGGER TRIM TRUNCATE UNCOMMITTED UNKNOWN
+    UNLOGGED UPDATE VACUUM VALUES VARCHAR VARYING VIEW VIRTUAL WITHOUT WORK WRITE ZONE.
 
 /* Known only to be refused by name. */
 %token ALTER ANY ARRAY AT COLLATE COPY DEALLOCATE DEFERRABLE EXECUTE FOR FOREIGN GRANT INDEX LATERAL
@@ -62,10 +63,10 @@
 %left OR.
 %left AND.
 %right NOT.
-%nonassoc IS ISNULL NOTNULL.
-%nonassoc EQ NE LT LE GT GE.
-%nonassoc BETWEEN IN LIKE ILIKE NOT_INFIX.
-%nonassoc ESCAPE.
+%left IS ISNULL NOTNULL.
+%left EQ NE LT LE GT GE.
+%left BETWEEN IN LIKE ILIKE NOT_INFIX.
+%left ESCAPE.
 %left CONCAT BITAND BITOR HASH LSHIFT RSHIFT TILDE.
 %left PLUS MINUS.
 %left STAR SLASH PERCENT.
@@ -620,8 +621,11 @@ column(A) ::= column(A) AUTO_INCREMENT(T). { nq__column_generated(p, A, T, false
 column(A) ::= column(A) AUTOINCREMENT(T). { nq__column_generated(p, A, T, false); }
 column(A) ::= column(A) GENERATED(T) BY DEFAULT AS IDENTITY. { nq__column_generated(p, A, T, false); }
 column(A) ::= column(A) GENERATED(T) ALWAYS AS IDENTITY. { nq__column_generated(p, A, T, true); }
-column(A) ::= column(A) GENERATED ALWAYS AS(T) LP expr RP.
+column(A) ::= column(A) GENERATED ALWAYS AS(T) LP expr RP stored_opt.
     { nq__parser_refuse(p, T, "a generated column"); }
+stored_opt ::= .
+stored_opt ::= STORED.
+stored_opt ::= VIRTUAL.
 
 plain_statement(A) ::= DROP(T) TABLE if_exists_opt(I) table_names(N) behavior_opt.
     { A = nq__ast_drop_table(p, T, N, I); }

@@ -59,12 +59,13 @@ static bool is_plain_name(nq_bytes name) {
     return true;
 }
 
-/* VALUES is a name in most places but not in all. */
+/* VALUES and IF are names in most places but not in all. */
 static bool needs_quotes(nq_bytes name) {
     nq__keyword_class class = nq__keyword_get_class(nq__keyword_find(name));
     return !is_plain_name(name) || class == NQ__KEYWORD_RESERVED ||
            class == NQ__KEYWORD_FOREIGN_RESERVED ||
-           nq_bytes_equal(name, NQ_BYTES_LITERAL("values"));
+           nq_bytes_equal(name, NQ_BYTES_LITERAL("values")) ||
+           nq_bytes_equal(name, NQ_BYTES_LITERAL("if"));
 }
 
 void nq__print_name(nq__printer *out, nq_bytes name) {

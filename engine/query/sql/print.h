@@ -15,7 +15,4 @@ nq_status nq_ast_print(nq_ctx *ctx, nq_arena *arena, const nq_ast_statement *sta
 nq_status nq_ast_print_expr(nq_ctx *ctx, nq_arena *arena, const nq_ast_expr *expr,
                             nq_bytes *out_text);
 
-/* Equality of two trees but for offsets and parentheses that do not matter. */
-bool nq_ast_equal(const nq_ast_statement *left, const nq_ast_statement *right);
-
 #endif

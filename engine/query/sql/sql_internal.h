@@ -89,7 +89,7 @@ enum { NQ__GRAMMAR_BYTES = 72 << 10 };
 void nq__grammarInit(void *grammar, nq_parser *p);
 void nq__grammar(void *grammar, int code, nq_sql_token token);
 /* Codes are below this. */
-enum { NQ__TOKEN_COUNT = 210 };
+enum { NQ__TOKEN_COUNT = 212 };
 /* Whether the parser could take a token of this code now; words are not tried as names. */
 bool nq__grammar_accepts(const void *grammar, int code);
 

@@ -1,0 +1,1 @@
+EXPLAIN ANALYZE SELECT extract(year FROM a), trim(leading 'x' FROM b), substring(c FROM 2 FOR 3), left(d, 1), current_timestamp FROM t FETCH FIRST 3 ROWS ONLY

@@ -1,0 +1,1 @@
+SELECT -1 ^ 2 * 3 % 4 || 'a' IS NOT DISTINCT FROM CASE x WHEN 1 THEN NULL ELSE TRUE END, a BETWEEN $1 AND :b::double precision, ~a & b | c # d << 2 >> 1, CAST(NULL AS varchar(3)), X'00ff', E'\u00e4\n', $q$x$q$, 1.5e-3, 0x1F

@@ -1,0 +1,1 @@
+INSERT INTO t AS x (a, "B c") VALUES (1, DEFAULT), (2, 'it''s') ON CONFLICT (a) DO UPDATE SET b = excluded.b, c = DEFAULT WHERE x.d > 1 RETURNING *, a AS z

@@ -1,0 +1,1 @@
+SELECT (SELECT max(a) FROM t), EXISTS (SELECT 1), a IN (SELECT b FROM u), a NOT IN (1, 2) FROM (VALUES (1, 'x'), (2, DEFAULT)) AS v (a, b)

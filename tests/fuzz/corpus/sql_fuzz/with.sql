@@ -1,0 +1,1 @@
+WITH a (x) AS (SELECT 1), b AS (VALUES (2)) SELECT * FROM a NATURAL FULL JOIN b CROSS JOIN generate_series(1, 10, 2) AS g (n)
