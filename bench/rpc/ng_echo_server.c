@@ -1,5 +1,5 @@
-/* The ceiling: a gRPC echo on nghttp2 and epoll, one thread, with no more than the protocol needs. It
- * shows what gRPC core's generality costs; it is not a server anybody should run. */
+/* The ceiling: a gRPC echo on nghttp2 and epoll, one thread, with no more than the protocol needs.
+ * It shows what gRPC core's generality costs; it is not a server anybody should run. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>

@@ -18,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import hold_bench
+
 BIN = Path(os.environ["NQ_BENCH_BIN"])  # set by run.sh
 CALLS = 64
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -129,11 +131,19 @@ def bench_echo(args):
 
 
 def bench_hold(args):
-    out = subprocess.run([str(BIN / "hold_bench"), str(args.hold)], capture_output=True, text=True)
-    print(out.stdout, end="", flush=True)
-    if out.returncode not in (0, 1):
-        sys.exit(f"bench-rpc: hold_bench failed:\n{out.stderr}")
-    return out.returncode == 0
+    ok = True
+    for name, make, gate in (("rpc_idle_connection", hold_bench.connections, 18.0),
+                             ("rpc_held_stream", hold_bench.streams, 14.0)):
+        server = Server("hold", [BIN / "echo_server", 1])
+        try:
+            kib = make(server, args.hold)
+        finally:
+            server.stop()
+        word = "ok" if kib <= gate else "short"
+        print(f"BENCH {name} ours={kib:.1f}KiB peer={gate:.1f}KiB ratio={kib / gate:.2f} gate=1.00 {word}",
+              flush=True)
+        ok &= word == "ok"
+    return ok
 
 
 def main():

@@ -6,8 +6,7 @@ read -ra bazel <<<"${BAZEL:-bazel}"
 for tool in h2load python3; do
     command -v "$tool" >/dev/null || { echo "bench-rpc: $tool is missing (deploy/dev/setup.sh bench)" >&2; exit 1; }
 done
-"${bazel[@]}" build //bench/rpc:echo_server //bench/rpc:cpp_echo_server //bench/rpc:ng_echo_server \
-    //bench/rpc:hold_bench >&2
+"${bazel[@]}" build //bench/rpc:echo_server //bench/rpc:cpp_echo_server //bench/rpc:ng_echo_server >&2
 NQ_BENCH_BIN=$("${bazel[@]}" info bazel-bin 2>/dev/null)/bench/rpc
 export NQ_BENCH_BIN
 exec python3 bench/rpc/run.py "$@"

@@ -9,18 +9,24 @@
  * backlog and cost no cycles. A starved server also gives up its spare descriptor for a moment, so
  * that one waiting client is refused instead of hanging, then takes the spare back.
  *
- * Every socket gets two descriptors (connection_internal.h). The core's is numbered in turn from
- * the upper half of the possible numbers, so that one is not used again soon after it was freed. */
+ * Sockets are numbered in turn from the upper part of the possible numbers, so that a number is not
+ * used again soon after the core freed it, nor by anything else in the process.
+ *
+ * The end of a connection shows in the poller when its client left, if the core does not close the
+ * socket before we look; a sweep through the table finds the others. */
 #include "server/rpc/acceptor_internal.h"
 
 #include "engine/ground/base/heap.h"
+#include "engine/ground/os/clock.h"
 #include "engine/ground/os/thread.h"
 
 enum {
     LISTENERS_MAX = 8,
     ACCEPTS_PER_TURN = 64, /* so that ends of connections are heard in a storm of new ones */
     RETRY_MS = 100,
-    NUMBER_SPAN_MAX = 1 << 17,
+    SWEEP_MS = 1000,
+    SWEEP_FULL_MS = 50,
+    NUMBERS_FOR_OTHERS = 1024,
 };
 
 struct nq_acceptor {
@@ -30,7 +36,7 @@ struct nq_acceptor {
     int poller;
     int bell;
     int spare;
-    int number_first; /* the core's descriptors are numbered number_first ≤ n < number_end */
+    int number_first; /* sockets are numbered number_first ≤ n < number_end */
     int number_end;
     int number_next;
     bool is_listening; /* the listeners are in the poller */
@@ -43,6 +49,16 @@ struct nq_acceptor {
     _Atomic uint64_t refused;
 };
 
+/* Four times as many as connections, where the limit allows, so that numbers rest between uses. */
+static void choose_numbers(nq_acceptor *acceptor) {
+    int64_t limit = nq__descriptor_max();
+    int64_t span = INT64_C(4) * acceptor->options.connections_max;
+    int64_t first = limit / 2 < NUMBERS_FOR_OTHERS ? limit / 2 : NUMBERS_FOR_OTHERS;
+    acceptor->number_first = (int)first;
+    acceptor->number_end = (int)(limit - first > span ? first + span : limit);
+    acceptor->number_next = acceptor->number_first;
+}
+
 nq_status nq__acceptor_create(nq_ctx *ctx, const nq_acceptor_options *options,
                               nq_acceptor **out_acceptor) {
     *out_acceptor = NULL;
@@ -54,12 +70,7 @@ nq_status nq__acceptor_create(nq_ctx *ctx, const nq_acceptor_options *options,
     acceptor->poller = nq__poller_open();
     acceptor->bell = nq__bell_open();
     acceptor->spare = nq__spare_open();
-    int limit = (int)nq__descriptor_max();
-    acceptor->number_first = limit / 2;
-    acceptor->number_end = limit - acceptor->number_first > NUMBER_SPAN_MAX
-                               ? acceptor->number_first + NUMBER_SPAN_MAX
-                               : limit;
-    acceptor->number_next = acceptor->number_first;
+    choose_numbers(acceptor);
     if (acceptor->poller < 0 || acceptor->bell < 0 || acceptor->spare < 0 ||
         !nq__poller_add(acceptor->poller, acceptor->bell, true, acceptor)) {
         nq__acceptor_destroy(acceptor);
@@ -115,12 +126,10 @@ static void starve(nq_acceptor *acceptor, const nq_listener *listener) {
     set_listening(acceptor, false);
 }
 
-static int number_for_core(nq_acceptor *acceptor, int fd) {
-    int number = nq__socket_duplicate(fd, acceptor->number_next);
-    if (number >= 0) {
-        bool is_last = number < acceptor->number_first || number + 1 >= acceptor->number_end;
-        acceptor->number_next = is_last ? acceptor->number_first : number + 1;
-    }
+static int renumber(nq_acceptor *acceptor, int fd) {
+    int number = nq__socket_renumber(fd, acceptor->number_next);
+    bool is_last = number < acceptor->number_first || number + 1 >= acceptor->number_end;
+    acceptor->number_next = is_last ? acceptor->number_first : number + 1;
     return number;
 }
 
@@ -130,25 +139,17 @@ static bool is_allowed(nq_acceptor *acceptor, const nq_socket_address *address) 
            nq__connection_count_from(acceptor->options.connections, address) < limit;
 }
 
-/* false: no descriptor, or no memory. */
-static bool take_in(nq_acceptor *acceptor, int fd, const nq_socket_address *address) {
-    int core_fd = number_for_core(acceptor, fd);
-    nq_connection *connection =
-        core_fd < 0 ? NULL
-                    : nq__connection_add(acceptor->options.connections, fd, core_fd, address);
+static void take_in(nq_acceptor *acceptor, int accepted_fd, const nq_socket_address *address) {
+    int fd = renumber(acceptor, accepted_fd);
+    nq_connection *connection = nq__connection_add(acceptor->options.connections, fd, address);
     if (connection == NULL) {
-        nq__socket_close(core_fd);
-        return false;
+        refuse(acceptor, fd);
+        return;
     }
-    if (!nq__poller_add(acceptor->poller, fd, false, connection)) {
-        nq__socket_close(core_fd);
-        nq__connection_remove(acceptor->options.connections, connection);
-        atomic_fetch_add_explicit(&acceptor->refused, 1, memory_order_relaxed);
-        return true;
-    }
+    /* Without the poller's notice, the sweep will find its end. */
+    (void)nq__poller_add(acceptor->poller, fd, false, connection);
     atomic_fetch_add_explicit(&acceptor->accepted, 1, memory_order_relaxed);
-    acceptor->options.give(acceptor->options.self, core_fd);
-    return true;
+    acceptor->options.give(acceptor->options.self, fd);
 }
 
 static void accept_some(nq_acceptor *acceptor, nq_listener *listener) {
@@ -164,11 +165,8 @@ static void accept_some(nq_acceptor *acceptor, nq_listener *listener) {
         case NQ_ACCEPTED:
             if (!is_allowed(acceptor, &address)) {
                 refuse(acceptor, fd);
-            } else if (!take_in(acceptor, fd, &address)) {
-                refuse(acceptor, fd);
-                acceptor->is_starved = true;
-                set_listening(acceptor, false);
-                return;
+            } else {
+                take_in(acceptor, fd, &address);
             }
             break;
         case NQ_ACCEPT_NOTHING:
@@ -199,8 +197,11 @@ static void handle(nq_acceptor *acceptor, void *token) {
         }
     } else {
         nq_connection *connection = token;
-        nq__poller_remove(acceptor->poller, connection->watch_fd);
-        nq__connection_remove(acceptor->options.connections, connection);
+        if (!connection->is_ended) {
+            /* Its number is still its own: a successor would have ended it. */
+            nq__poller_remove(acceptor->poller, connection->fd);
+            nq__connection_end(acceptor->options.connections, connection);
+        }
         acceptor->is_starved = false;
     }
 }
@@ -212,20 +213,43 @@ static void close_listeners(nq_acceptor *acceptor) {
     }
 }
 
+/* -1 when nothing can change without an event. */
+static int pause_ms(const nq_acceptor *acceptor, bool may_accept, bool has_room) {
+    bool is_starved = acceptor->is_starved && may_accept;
+    if (nq__connection_count(acceptor->options.connections) == 0) {
+        return is_starved ? RETRY_MS : -1;
+    }
+    return !may_accept || !has_room ? SWEEP_FULL_MS : is_starved ? RETRY_MS : SWEEP_MS;
+}
+
+/* Once a second; sooner where somebody waits for a connection to end. */
+static void sweep(nq_acceptor *acceptor, int64_t *last_ns, bool is_urgent) {
+    int64_t now_ns = nq_clock_monotonic_ns();
+    int64_t rest_ms = is_urgent ? SWEEP_FULL_MS : SWEEP_MS;
+    if (now_ns - *last_ns < rest_ms * INT64_C(1000000)) {
+        return;
+    }
+    *last_ns = now_ns;
+    if (nq__connection_sweep(acceptor->options.connections) > 0) {
+        acceptor->is_starved = false;
+    }
+}
+
 static void run(void *self) {
     nq_acceptor *acceptor = self;
+    nq_connection_table *connections = acceptor->options.connections;
+    int64_t last_sweep_ns = 0;
     void *tokens[64];
     while (!atomic_load(&acceptor->stop)) {
         bool may_accept = !atomic_load(&acceptor->stop_accepting);
-        bool has_room =
-            nq__connection_count(acceptor->options.connections) < acceptor->options.connections_max;
+        bool has_room = nq__connection_count(connections) < acceptor->options.connections_max;
         if (!may_accept) {
             close_listeners(acceptor);
         } else {
             set_listening(acceptor, has_room && !acceptor->is_starved);
         }
-        int timeout_ms = acceptor->is_starved && may_accept ? RETRY_MS : -1;
-        size_t count = nq__poller_wait(acceptor->poller, timeout_ms, tokens, 64);
+        size_t count =
+            nq__poller_wait(acceptor->poller, pause_ms(acceptor, may_accept, has_room), tokens, 64);
         if (count == 0) {
             acceptor->is_starved = false;
             if (acceptor->spare < 0) {
@@ -235,6 +259,9 @@ static void run(void *self) {
         for (size_t i = 0; i < count; i++) {
             handle(acceptor, tokens[i]);
         }
+        nq__connection_cut_condemned(connections);
+        sweep(acceptor, &last_sweep_ns, !may_accept || !has_room);
+        nq__connection_free_ended(connections);
     }
 }
 
@@ -242,6 +269,10 @@ nq_status nq__acceptor_start(nq_ctx *ctx, nq_acceptor *acceptor) {
     NQ_TRY(nq_thread_start(ctx, &acceptor->thread, "nq-accept", run, acceptor));
     acceptor->is_started = true;
     return NQ_OK;
+}
+
+void nq__acceptor_ring(nq_acceptor *acceptor) {
+    nq__bell_raise(acceptor->bell);
 }
 
 void nq__acceptor_stop_accepting(nq_acceptor *acceptor) {

@@ -19,6 +19,8 @@ nq_status nq__acceptor_create(nq_ctx *ctx, const nq_acceptor_options *options,
 /* Takes the listener over. Before start. */
 nq_status nq__acceptor_add(nq_ctx *ctx, nq_acceptor *acceptor, const nq_listener *listener);
 nq_status nq__acceptor_start(nq_ctx *ctx, nq_acceptor *acceptor);
+/* Connections have been condemned. Any thread. */
+void nq__acceptor_ring(nq_acceptor *acceptor);
 /* Closes the listeners; connections are still watched. Any thread; again is nothing. */
 void nq__acceptor_stop_accepting(nq_acceptor *acceptor);
 /* Ends the thread and frees everything. NULL is allowed. */

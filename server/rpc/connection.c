@@ -2,7 +2,7 @@
  * calls.
  *
  * Invariant: slots[fd] is the last connection that was given to the core under that number. The
- * number is free again before we hear that the connection ended, so the acceptor hands numbers out
+ * number is free again before we know that the connection ended, so the acceptor hands numbers out
  * in turn: a call still on its way from an ended connection finds that connection, not its
  * successor. */
 #include "server/rpc/connection_internal.h"
@@ -14,10 +14,12 @@
 struct nq_connection_table {
     nq_mutex mutex;
     nq_connection *first;
+    nq_connection *ended; /* linked by next; the acceptor's thread only */
     nq_connection **slots;
     uint32_t slot_count;
     uint64_t last_id;
     _Atomic uint32_t count;
+    _Atomic bool has_condemned;
 };
 
 nq_connection_table *nq__connection_table_create(uint32_t descriptor_max) {
@@ -46,23 +48,27 @@ void nq__connection_table_destroy(nq_connection_table *table) {
         return;
     }
     while (table->first != NULL) {
-        nq__connection_remove(table, table->first);
+        nq__connection_end(table, table->first);
     }
+    nq__connection_free_ended(table);
     nq_mutex_deinit(&table->mutex);
     nq_heap_free(table->slots);
     nq_heap_free(table);
 }
 
-nq_connection *nq__connection_add(nq_connection_table *table, int watch_fd, int core_fd,
+nq_connection *nq__connection_add(nq_connection_table *table, int fd,
                                   const nq_socket_address *address) {
+    bool has_slot = (uint32_t)fd < table->slot_count;
     nq_connection *connection = nq_heap_calloc(1, sizeof(*connection));
     if (connection == NULL) {
         return NULL;
     }
-    connection->watch_fd = watch_fd;
-    connection->core_fd = core_fd;
+    if (has_slot && table->slots[fd] != NULL) {
+        nq__connection_end(table, table->slots[fd]);
+    }
+    connection->fd = fd;
+    connection->cookie = nq__socket_cookie(fd);
     connection->address = *address;
-    connection->uid = address->uid;
     connection->opened_ns = nq_clock_monotonic_ns();
     atomic_init(&connection->references, 1);
     nq__socket_describe(address, connection->peer, sizeof(connection->peer));
@@ -73,15 +79,18 @@ nq_connection *nq__connection_add(nq_connection_table *table, int watch_fd, int 
         table->first->previous = connection;
     }
     table->first = connection;
-    if ((uint32_t)core_fd < table->slot_count) {
-        table->slots[core_fd] = connection;
+    if (has_slot) {
+        table->slots[fd] = connection;
     }
     nq_mutex_unlock(&table->mutex);
     atomic_fetch_add(&table->count, 1);
     return connection;
 }
 
-void nq__connection_remove(nq_connection_table *table, nq_connection *connection) {
+void nq__connection_end(nq_connection_table *table, nq_connection *connection) {
+    if (connection->is_ended) {
+        return;
+    }
     nq_mutex_lock(&table->mutex);
     if (connection->previous != NULL) {
         connection->previous->next = connection->next;
@@ -91,14 +100,56 @@ void nq__connection_remove(nq_connection_table *table, nq_connection *connection
     if (connection->next != NULL) {
         connection->next->previous = connection->previous;
     }
-    if ((uint32_t)connection->core_fd < table->slot_count &&
-        table->slots[connection->core_fd] == connection) {
-        table->slots[connection->core_fd] = NULL;
+    if ((uint32_t)connection->fd < table->slot_count &&
+        table->slots[connection->fd] == connection) {
+        table->slots[connection->fd] = NULL;
     }
     nq_mutex_unlock(&table->mutex);
-    nq__socket_close(connection->watch_fd);
     atomic_fetch_sub(&table->count, 1);
-    connection_release(connection);
+    connection->is_ended = true;
+    connection->next = table->ended;
+    table->ended = connection;
+}
+
+/* Whether the number still means this socket. */
+static bool is_open(const nq_connection *connection) {
+    return nq__socket_cookie(connection->fd) == connection->cookie;
+}
+
+uint32_t nq__connection_sweep(nq_connection_table *table) {
+    uint32_t count = 0;
+    /* Only this thread changes the list, so it may be read without the lock. */
+    for (nq_connection *one = table->first; one != NULL;) {
+        nq_connection *next = one->next;
+        if (!is_open(one)) {
+            nq__connection_end(table, one);
+            count++;
+        }
+        one = next;
+    }
+    return count;
+}
+
+void nq__connection_cut_condemned(nq_connection_table *table) {
+    if (!atomic_exchange(&table->has_condemned, false)) {
+        return;
+    }
+    nq_mutex_lock(&table->mutex);
+    for (nq_connection *one = table->first; one != NULL; one = one->next) {
+        if (one->is_condemned && is_open(one)) {
+            nq__socket_cut(one->fd);
+        }
+        one->is_condemned = false;
+    }
+    nq_mutex_unlock(&table->mutex);
+}
+
+void nq__connection_free_ended(nq_connection_table *table) {
+    while (table->ended != NULL) {
+        nq_connection *next = table->ended->next;
+        connection_release(table->ended);
+        table->ended = next;
+    }
 }
 
 uint32_t nq__connection_count(const nq_connection_table *table) {
@@ -147,31 +198,33 @@ void nq__connection_visit(nq_connection_table *table,
             .opened_ns = one->opened_ns,
             .open_calls = atomic_load_explicit(&one->open_calls, memory_order_relaxed),
             .calls = atomic_load_explicit(&one->calls, memory_order_relaxed),
-            .uid = one->uid,
+            .uid = one->address.uid,
         };
-        nq__socket_bytes(one->watch_fd, &info.bytes_received, &info.bytes_sent);
+        if (is_open(one)) {
+            nq__socket_bytes(one->fd, &info.bytes_received, &info.bytes_sent);
+        }
         visit(user, &info);
     }
     nq_mutex_unlock(&table->mutex);
 }
 
-bool nq__connection_cut(nq_connection_table *table, uint64_t id) {
+bool nq__connection_condemn(nq_connection_table *table, uint64_t id) {
     bool is_found = false;
     nq_mutex_lock(&table->mutex);
     for (nq_connection *one = table->first; one != NULL && !is_found; one = one->next) {
-        if (one->id == id) {
-            nq__socket_cut(one->watch_fd);
-            is_found = true;
-        }
+        is_found = one->id == id;
+        one->is_condemned = one->is_condemned || is_found;
     }
     nq_mutex_unlock(&table->mutex);
+    atomic_store(&table->has_condemned, true);
     return is_found;
 }
 
-void nq__connection_cut_all(nq_connection_table *table) {
+void nq__connection_condemn_all(nq_connection_table *table) {
     nq_mutex_lock(&table->mutex);
     for (nq_connection *one = table->first; one != NULL; one = one->next) {
-        nq__socket_cut(one->watch_fd);
+        one->is_condemned = true;
     }
     nq_mutex_unlock(&table->mutex);
+    atomic_store(&table->has_condemned, true);
 }

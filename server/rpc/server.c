@@ -25,6 +25,7 @@ enum {
     SLOTS_FOR_UNKNOWN = 8,
     QUEUES_MAX = 64,
     LOOK_NS = 2000000,
+    DESCRIPTORS_FOR_OTHERS = 1024,
     LAST_WORD_MS = 500, /* between telling the calls and cutting them off */
     AGE_GRACE_MS = 300000,
     LOOKAHEAD_BYTES = 256 * 1024,
@@ -73,6 +74,7 @@ static void give_socket(void *self, int core_fd) {
 }
 
 static nq_status create_acceptor(nq_ctx *ctx, nq_server *server) {
+    nq__descriptor_want(server->options.connections_max + DESCRIPTORS_FOR_OTHERS);
     server->connections = nq__connection_table_create(nq__descriptor_max());
     if (server->connections == NULL) {
         return nq_fail_no_memory(ctx, "the connection table");
@@ -387,7 +389,8 @@ static void end_calls(nq_server *server, uint32_t grace_ms) {
         return;
     }
     grpc_server_cancel_all_calls(server->core);
-    nq__connection_cut_all(server->connections);
+    nq__connection_condemn_all(server->connections);
+    nq__acceptor_ring(server->acceptor);
     while (!wait_for_end(server, 60000)) {
     }
 }
@@ -463,7 +466,9 @@ void nq_server_visit_connections(nq_server *server,
 }
 
 bool nq_server_close_connection(nq_server *server, uint64_t connection_id) {
-    return nq__connection_cut(server->connections, connection_id);
+    bool is_found = nq__connection_condemn(server->connections, connection_id);
+    nq__acceptor_ring(server->acceptor);
+    return is_found;
 }
 
 void nq_server_get_stats(const nq_server *server, nq_server_stats *out_stats) {

@@ -10,7 +10,8 @@
 typedef struct nq_server nq_server;
 typedef struct nq_worker_pool nq_worker_pool;
 
-/* Zero means the default in brackets. */
+/* Zero means the default in brackets. create raises the process's limit on descriptors to what
+ * connections_max needs, as far as it may. */
 typedef struct nq_server_options {
     nq_worker_pool *workers;  /* required: runs what is not inline */
     uint32_t queue_count;     /* completion queues, one thread each [min(cores, 4)] */

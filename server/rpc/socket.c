@@ -200,9 +200,19 @@ nq_accept_result nq__socket_accept(const nq_listener *listener, int *out_fd,
     }
 }
 
-int nq__socket_duplicate(int fd, int number_min) {
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, number_min);
-    return copy >= 0 ? copy : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+int nq__socket_renumber(int fd, int number_min) {
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, number_min);
+    if (moved < 0) {
+        return fd;
+    }
+    close(fd);
+    return moved;
+}
+
+uint64_t nq__socket_cookie(int fd) {
+    uint64_t cookie = 0;
+    socklen_t cookie_bytes = sizeof(cookie);
+    return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &cookie_bytes) == 0 ? cookie : 0;
 }
 
 void nq__socket_close(int fd) {
@@ -245,6 +255,20 @@ int nq__spare_open(void) {
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
+void nq__descriptor_want(uint32_t count) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= count) {
+        return;
+    }
+    /* Root may pass the hard limit; everybody else takes what it allows. */
+    struct rlimit all = {.rlim_cur = count,
+                         .rlim_max = limit.rlim_max > count ? limit.rlim_max : count};
+    if (setrlimit(RLIMIT_NOFILE, &all) != 0) {
+        limit.rlim_cur = limit.rlim_max < count ? limit.rlim_max : count;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 uint32_t nq__descriptor_max(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > DESCRIPTORS_MAX) {
@@ -258,8 +282,7 @@ int nq__poller_open(void) {
 }
 
 bool nq__poller_add(int poller, int fd, bool for_reading, void *token) {
-    /* The end of a connection (EPOLLHUP) is always told. */
-    struct epoll_event event = {.events = for_reading ? EPOLLIN : 0, .data.ptr = token};
+    struct epoll_event event = {.events = for_reading ? EPOLLIN : EPOLLRDHUP, .data.ptr = token};
     return epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 

@@ -42,9 +42,11 @@ typedef enum nq_accept_result {
 nq_accept_result nq__socket_accept(const nq_listener *listener, int *out_fd,
                                    nq_socket_address *out_address);
 
-/* Another descriptor of the same socket, numbered at least `number_min` if there is one. -1: none.
- */
-int nq__socket_duplicate(int fd, int number_min);
+/* The same socket under a number of at least `number_min`, or, if there is none, under the one it
+ * has; `fd` is closed if it moved. */
+int nq__socket_renumber(int fd, int number_min);
+/* What tells this socket from all others while the machine runs; 0 when `fd` is no open socket. */
+uint64_t nq__socket_cookie(int fd);
 void nq__socket_close(int fd);
 /* Ends both directions; whoever else holds the socket reads its end. */
 void nq__socket_cut(int fd);
@@ -55,10 +57,13 @@ bool nq__socket_same_host(const nq_socket_address *left, const nq_socket_address
 
 /* A descriptor that is good for nothing but being given up. */
 int nq__spare_open(void);
+/* Raises the process's limit on descriptors to `count` if it is lower, as far as it may. */
+void nq__descriptor_want(uint32_t count);
 /* One more than the highest descriptor number this process may have. */
 uint32_t nq__descriptor_max(void);
 
-/* Waiting for many descriptors (level-triggered). `token` comes back from wait. */
+/* Waiting for many descriptors (level-triggered), to read from them or only for their end. `token`
+ * comes back from wait. A closed descriptor leaves by itself. */
 int nq__poller_open(void);
 bool nq__poller_add(int poller, int fd, bool for_reading, void *token);
 void nq__poller_remove(int poller, int fd);
