@@ -8,7 +8,8 @@ typedef enum nq_signal {
     NQ_SIGNAL_WAKE,      /* nq_signal_wake */
 } nq_signal;
 
-/* Blocks these in the calling thread and in all it starts, and ignores SIGPIPE: call first in main. */
+/* Blocks these in the calling thread and in all it starts, and ignores SIGPIPE: call first in main.
+ */
 void nq_signal_block(void);
 
 /* Waits for the next one. One thread at a time. */
