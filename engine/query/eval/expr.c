@@ -65,8 +65,18 @@ static nq_expr *with_args(nq_arena *arena, nq_expr *expr, const nq_expr *const *
     return expr;
 }
 
+static bool is_null_constant(const nq_expr *expr) {
+    return expr != NULL && expr->kind == NQ_EXPR_CONSTANT && expr->value.is_null;
+}
+
+/* A strict function of a literal null is null, whatever its other arguments would do. */
 nq_expr *nq_expr_call(nq_arena *arena, const nq_function *function, nq_type type,
                       const nq_expr *const *args, uint32_t arg_count) {
+    for (uint32_t i = 0; (function->flags & NQ_FUNCTION_STRICT) != 0 && i < arg_count; i++) {
+        if (is_null_constant(args[i])) {
+            return nq_expr_constant(arena, NQ_VALUE_NULL(type.id), type);
+        }
+    }
     nq_expr *expr = new_expr(arena, NQ_EXPR_CALL, type);
     if (expr != NULL) {
         expr->function = function;

@@ -215,6 +215,9 @@ nq_status nq__kernel_reverse(nq_kernel_call *call) {
 
 /* ---- Case: Unicode's simple mappings, one character to one ---- */
 
+/* UnicodeData.txt gives it no upper case; the library offers the capital letter of 2008. */
+enum { SHARP_S = 0xDF };
+
 typedef enum letter_case { UPPER, LOWER, TITLE } letter_case;
 
 enum { CHARACTER_BYTES_MAX = 4 };
@@ -222,13 +225,13 @@ enum { CHARACTER_BYTES_MAX = 4 };
 static utf8proc_int32_t to_case(utf8proc_int32_t character, letter_case target) {
     switch (target) {
     case UPPER:
-        return utf8proc_toupper(character);
+        return character == SHARP_S ? SHARP_S : utf8proc_toupper(character);
     case LOWER:
         return utf8proc_tolower(character);
     case TITLE:
         break;
     }
-    return utf8proc_totitle(character);
+    return character == SHARP_S ? SHARP_S : utf8proc_totitle(character);
 }
 
 static bool is_alphanumeric(utf8proc_int32_t character) {
