@@ -159,6 +159,21 @@ static nq_status write_and_regret(nq_ctx *ctx, workload *w, nq_txn *txn, referen
     return status;
 }
 
+/* More than the log's buffer holds, so that the transaction is written as several groups. */
+static nq_status write_much(nq_ctx *ctx, nq_txn *txn, reference *state) {
+    static uint8_t value[VALUE_BYTES_MAX];
+    enum { BIG_VALUES = 40 };
+    for (uint64_t i = 0; i < BIG_VALUES; i++) {
+        char room[24];
+        nq_bytes key = number_bytes(room, 'b', i);
+        memset(value, (int)(state->count + i), sizeof value);
+        nq_bytes bytes = nq_bytes_of(value, sizeof value);
+        NQ_TRY(nq_txn_put(ctx, txn, NQ_TREE_CATALOG, key, bytes));
+        reference_put(state, NQ_TREE_CATALOG.value, key, bytes);
+    }
+    return NQ_OK;
+}
+
 static nq_status write_all(nq_ctx *ctx, workload *w, nq_txn *txn, reference *state) {
     NQ_TRY(change_trees(ctx, w, txn, state));
     for (uint64_t i = 1 + nq_rng_below(&w->rng, OPS_MAX); i > 0; i--) {
@@ -166,6 +181,9 @@ static nq_status write_all(nq_ctx *ctx, workload *w, nq_txn *txn, reference *sta
     }
     if (nq_rng_below(&w->rng, 4) == 0) {
         NQ_TRY(write_and_regret(ctx, w, txn, state));
+    }
+    if (nq_rng_below(&w->rng, 120) == 0) {
+        NQ_TRY(write_much(ctx, txn, state));
     }
     char room[24];
     nq_bytes number = number_bytes(room, 'n', w->state_count);

@@ -1,0 +1,85 @@
+/* Bugs: every fault planted in the storage rooms (engine/storage/page/bugs.def) is found by one of
+ * the campaigns within a few seeds; without a planted bug the same campaigns find nothing.
+ *
+ * Each bug runs in a process of its own, since finding one may well be an assertion. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "engine/storage/page/bug.h"
+#include "tests/engine/storage/support/campaign.h"
+
+nq_bug nq_planted_bug = NQ_BUG_NONE;
+
+enum { SEEDS_MAX = 24, CLEAN_SEEDS = 2, FOUND = 10, NOT_FOUND = 11 };
+
+static const char *const names[] = {
+    "NONE",
+#define NQ_PLANTED(name, meaning) #name,
+#include "engine/storage/page/bugs.def"
+#undef NQ_PLANTED
+};
+
+static const char *hunt(uint64_t seed) {
+    campaign_counts counts = {0};
+    const char *failure = seed == 1 ? campaign_isolation() : NULL;
+    if (failure == NULL) {
+        failure = campaign_crashes(seed, &counts);
+    }
+    return failure != NULL ? failure : campaign_bit_flips(seed, 60, &counts);
+}
+
+static int hunt_in_child(nq_bug bug, uint64_t seed_count) {
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        nq_planted_bug = bug;
+        if (freopen("/dev/null", "w", stderr) == NULL) {
+            _exit(1);
+        }
+        for (uint64_t seed = 1; seed <= seed_count; seed++) {
+            if (hunt(seed) != NULL) {
+                _exit(FOUND);
+            }
+        }
+        _exit(NOT_FOUND);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    bool is_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+    return is_killed ? FOUND : WEXITSTATUS(status);
+}
+
+static void every_planted_bug_is_found(void **state) {
+    (void)state;
+    int missed = 0;
+    for (int bug = NQ_BUG_NONE + 1; bug < NQ_BUG_COUNT; bug++) {
+        if (hunt_in_child((nq_bug)bug, SEEDS_MAX) != FOUND) {
+            print_error("not found: %s\n", names[bug]);
+            missed++;
+        }
+    }
+    assert_int_equal(missed, 0);
+}
+
+static void nothing_is_found_where_nothing_was_planted(void **state) {
+    (void)state;
+    assert_int_equal(hunt_in_child(NQ_BUG_NONE, CLEAN_SEEDS), NOT_FOUND);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_found_where_nothing_was_planted),
+        cmocka_unit_test(every_planted_bug_is_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
