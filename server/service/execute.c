@@ -7,18 +7,21 @@
 
 enum {
     RESPONSE_INITIAL_BYTES = 512,
+    SHORT_REQUEST_BYTES_MAX = 2048,
     /* Kept free for what follows the rows: once they fit and the write is committed, the rest must.
      */
     RESPONSE_TAIL_BYTES = 1024,
 };
 
-/* One Execute under way. */
+/* One Execute under way; lives in its call's state. */
 typedef struct execution {
     nq_call *call;
     nq_service *service;
+    nq_bytes message;
     nq_ctx ctx;
     nq_execute_request request;
     nq_run run;
+    bool is_run_open;
     nq_query_entry entry;
     nq_writer writer;
     nq_execute_outcome outcome;
@@ -176,10 +179,9 @@ static nq_status run_cursor(execution *ex) {
     return status == NQ_OK ? nq_writer_check(&ex->ctx, &ex->writer) : status;
 }
 
+/* With the run open: the statement, its transaction's outcome, and the answer's end. */
 static nq_status run_statement(execution *ex) {
     nq_run_end end;
-    NQ_TRY(nq_run_open(&ex->ctx, ex->service, &ex->request.statement, &ex->request.selector,
-                       &ex->run));
     nq_query_registry_join(ex->service->queries, &ex->entry, ex->call, ex->run.sql,
                            ex->request.options.tag);
     nq_writer_init(&ex->writer, RESPONSE_INITIAL_BYTES,
@@ -191,6 +193,7 @@ static nq_status run_statement(execution *ex) {
     } else {
         status = run_cursor(ex);
     }
+    ex->is_run_open = false;
     status = nq_run_close(&ex->ctx, &ex->run, status, ex->request.request_id, &end);
     if (status == NQ_OK) {
         ex->outcome.stats = ex->request.options.wants_stats ? &ex->stats : NULL;
@@ -203,28 +206,89 @@ static nq_status run_statement(execution *ex) {
     return status;
 }
 
-void nq__query_execute(nq_call *call, nq_bytes message) {
-    execution ex;
-    nq_payload *payload = NULL;
-    memset(&ex, 0, offsetof(execution, request));
-    memset(&ex.run, 0, sizeof ex - offsetof(execution, run));
-    ex.call = call;
-    ex.service = nq_call_service(call);
-    nq_call_init_ctx(call, &ex.ctx, NULL);
-    nq_status status = nq_execute_request_decode(&ex.ctx, message, &ex.request);
-    if (status == NQ_OK) {
-        nq_run_init_ctx(call, ex.service, ex.request.options.timeout_ns, &ex.ctx);
-        status = run_statement(&ex);
-    }
-    if (status == NQ_OK) {
-        status = nq_writer_finish(&ex.ctx, &ex.writer, &payload);
-    }
-    nq__note_query(ex.service, &ex.entry, status, &ex.stats);
-    if (status == NQ_OK) {
-        nq_call_reply(call, payload);
-    } else {
-        nq_run_fail(call, &ex.ctx, &ex.entry);
-    }
-    nq_writer_deinit(&ex.writer);
-    nq_query_registry_leave(ex.service->queries, &ex.entry);
+static nq_status decode(execution *ex) {
+    nq_call_init_ctx(ex->call, &ex->ctx, NULL);
+    NQ_TRY(nq_execute_request_decode(&ex->ctx, ex->message, &ex->request));
+    nq_run_init_ctx(ex->call, ex->service, ex->request.options.timeout_ns, &ex->ctx);
+    return NQ_OK;
 }
+
+static nq_status open_run(execution *ex) {
+    NQ_TRY(nq_run_open(&ex->ctx, ex->service, &ex->request.statement, &ex->request.selector,
+                       &ex->run));
+    ex->is_run_open = true;
+    return NQ_OK;
+}
+
+/* Answers, or says why not. */
+static void end_call(execution *ex, nq_status status) {
+    nq_payload *payload = NULL;
+    if (status == NQ_OK) {
+        status = nq_writer_finish(&ex->ctx, &ex->writer, &payload);
+    }
+    nq__note_query(ex->service, &ex->entry, status, &ex->stats);
+    if (status == NQ_OK) {
+        nq_call_reply(ex->call, payload);
+    } else {
+        nq_run_fail(ex->call, &ex->ctx, &ex->entry);
+    }
+    nq_query_registry_leave(ex->service->queries, &ex->entry);
+}
+
+/* On a worker: what the queue thread left to do. */
+static void run_open(nq_call *call) {
+    execution *ex = nq_call_state(call);
+    end_call(ex, run_statement(ex));
+}
+
+static void open_and_run(nq_call *call) {
+    execution *ex = nq_call_state(call);
+    nq_status status = open_run(ex);
+    end_call(ex, status == NQ_OK ? run_statement(ex) : status);
+}
+
+static void decode_and_run(nq_call *call) {
+    execution *ex = nq_call_state(call);
+    nq_status status = decode(ex);
+    status = status == NQ_OK ? open_run(ex) : status;
+    end_call(ex, status == NQ_OK ? run_statement(ex) : status);
+}
+
+/* On the queue thread. */
+static void on_message(nq_call *call, nq_bytes message) {
+    execution *ex = nq_call_state(call);
+    ex->call = call;
+    ex->service = nq_call_service(call);
+    ex->message = message;
+    if (message.size > SHORT_REQUEST_BYTES_MAX) {
+        nq_call_run(call, decode_and_run);
+        return;
+    }
+    nq_status status = decode(ex);
+    if (status == NQ_OK && ex->request.selector.kind != NQ_SELECTOR_NONE) {
+        nq_call_run(call, open_and_run);
+        return;
+    }
+    status = status == NQ_OK ? open_run(ex) : status;
+    if (status == NQ_OK && !nq_prepared_is_short(ex->run.prepared)) {
+        nq_call_run(call, run_open);
+        return;
+    }
+    end_call(ex, status == NQ_OK ? run_statement(ex) : status);
+}
+
+static void on_done(nq_call *call) {
+    execution *ex = nq_call_state(call);
+    nq_run_end end;
+    if (ex->is_run_open) {
+        /* The call ended before its worker came to it. */
+        (void)!nq_run_close(&ex->ctx, &ex->run, NQ_CANCELLED_BY_CLIENT, (nq_bytes){0}, &end);
+    }
+    nq_writer_deinit(&ex->writer);
+}
+
+const nq_method_handler nq__query_execute_handler = {
+    .state_bytes = sizeof(execution),
+    .on_message = on_message,
+    .on_done = on_done,
+};

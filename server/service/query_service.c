@@ -223,7 +223,6 @@ static void on_get_table(nq_call *call, nq_bytes message) {
     nq__reply(call, &ctx, &writer);
 }
 
-static const nq_method_handler execute_handler = {.on_message = nq__query_execute};
 static const nq_method_handler execute_batch_handler = {.on_message = nq__query_execute_batch};
 static const nq_method_handler prepare_handler = {.on_message = on_prepare};
 static const nq_method_handler close_prepared_handler = {.on_message = on_close_prepared};
@@ -244,7 +243,7 @@ static const nq_method_handler get_table_handler = {.on_message = on_get_table};
 /* CancelQuery must get through when every worker is busy: it runs on the queue and is not counted.
  */
 static const nq_method methods[] = {
-    UNARY("Execute", 0, execute_handler),
+    UNARY("Execute", NQ_METHOD_INLINE, nq__query_execute_handler),
     UNARY("ExecuteBatch", 0, execute_batch_handler),
     UNARY("Prepare", 0, prepare_handler),
     UNARY("ClosePrepared", 0, close_prepared_handler),

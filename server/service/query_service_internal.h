@@ -9,10 +9,10 @@
 enum { NQ_INGEST_MESSAGE_BYTES_MAX = 16 << 20 };
 
 /* Unary handlers: each decodes, calls the engine and replies. */
-void nq__query_execute(nq_call *call, nq_bytes message);
 void nq__query_execute_batch(nq_call *call, nq_bytes message);
 void nq__query_explain(nq_call *call, nq_bytes message);
 
+extern const nq_method_handler nq__query_execute_handler;
 extern const nq_method_handler nq__query_ingest_handler;
 
 /* Runs a statement that controls transactions (BEGIN … RELEASE) on the run; nq_run_close then does
