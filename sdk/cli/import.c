@@ -22,8 +22,9 @@ typedef struct import_run {
     nq_import_plan plan;
     nq_import_source source;
     nq_load load;
-    uint64_t rows_imported; /* by this command */
-    uint64_t rows_total;    /* durable, of the whole load */
+    uint64_t rows_before; /* durable before this command */
+    uint64_t rows_total;  /* durable, of the whole load */
+    bool has_begun;
     bool shows_progress;
     double started;
     double shown; /* when the progress was last drawn */
@@ -33,6 +34,11 @@ static double seconds_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void pause_briefly(void) {
+    struct timespec pause = {.tv_nsec = 200 * 1000 * 1000};
+    nanosleep(&pause, NULL);
 }
 
 static void draw_progress(import_run *run, uint64_t rows, bool is_last) {
@@ -131,6 +137,8 @@ static int run_once(import_run *run, nq_failure *failure) {
     }
     if (code == NQ_CODE_OK) {
         run->rows_total = offset;
+        run->rows_before = run->has_begun ? run->rows_before : offset;
+        run->has_begun = true;
         code = nq_client_load(client, &run->load, offset, &loader, failure);
     }
     if (code != NQ_CODE_OK) {
@@ -152,7 +160,6 @@ static int run_once(import_run *run, nq_failure *failure) {
         nq_load_result result;
         code = nq_loader_finish(loader, &result, failure);
         exit_code = code == NQ_CODE_OK ? NQ_EXIT_OK : NQ_EXIT_CALL + code;
-        run->rows_imported += result.rows_committed;
         run->rows_total = result.next_offset;
     }
     nq_loader_close(loader);
@@ -168,6 +175,7 @@ static bool may_retry(const import_run *run, int exit_code, const nq_failure *fa
 static int run_until_done(import_run *run) {
     nq_failure failure = {0};
     double waiting_since = 0;
+    bool is_waiting = false;
     for (;;) {
         uint64_t before = run->rows_total;
         int exit_code = run_once(run, &failure);
@@ -175,6 +183,7 @@ static int run_until_done(import_run *run) {
         double now = seconds_now();
         if (run->rows_total != before || waiting_since == 0) {
             waiting_since = now;
+            is_waiting = false;
         }
         if (!may_retry(run, exit_code, &failure) || now - waiting_since >= run->options->retry_s) {
             if (exit_code >= NQ_EXIT_CALL) {
@@ -186,18 +195,19 @@ static int run_until_done(import_run *run) {
             }
             return exit_code;
         }
-        if (!run->session->is_quiet) {
-            fprintf(stderr, "nq: the server is away (%s); trying again\n", failure.message);
+        if (!run->session->is_quiet && !is_waiting) {
+            fprintf(stderr, "nq: the server is away; waiting for it\n");
         }
-        struct timespec pause = {.tv_nsec = 200 * 1000 * 1000};
-        nanosleep(&pause, NULL);
+        is_waiting = true;
+        pause_briefly();
     }
 }
 
 static void print_summary(const import_run *run) {
     double seconds = seconds_now() - run->started;
     nq_text line = {0};
-    if (run->rows_imported == 0 && run->rows_total != 0) {
+    uint64_t imported = run->rows_total - run->rows_before;
+    if (imported == 0 && run->rows_total != 0) {
         nq_text_append_format(
             &line,
             "nothing to do: the server has all %" PRIu64
@@ -205,9 +215,9 @@ static void print_summary(const import_run *run) {
             "them once more",
             run->rows_total, run->plan.ingest_id);
     } else {
-        nq_text_append_count(&line, run->rows_imported);
+        nq_text_append_count(&line, imported);
         nq_text_append_format(&line, " rows into %s in %.2f s (", run->options->table, seconds);
-        nq_text_append_count(&line, (uint64_t)((double)run->rows_imported / seconds));
+        nq_text_append_count(&line, (uint64_t)((double)imported / seconds));
         nq_text_append_string(&line, " rows/s)");
     }
     fprintf(stderr, "%s\n", nq_text_string(&line));
@@ -224,18 +234,38 @@ static void print_plan(const import_run *run) {
     fputc('\n', stderr);
 }
 
+/* The plan, and a table to carry it out on. */
+static int prepare(import_run *run) {
+    int exit_code = nq__import_plan_make(run->session, run->options, &run->source, &run->plan);
+    if (exit_code == NQ_EXIT_OK && !run->session->is_quiet) {
+        print_plan(run);
+    }
+    if (exit_code == NQ_EXIT_OK && !run->plan.table_exists) {
+        exit_code = nq__import_create_table(run->session, run->options, &run->plan);
+    }
+    return exit_code;
+}
+
+/* A table whose creation was cut may exist or not: preparing anew finds out. */
+static int prepare_until_done(import_run *run) {
+    double since = seconds_now();
+    for (;;) {
+        int exit_code = prepare(run);
+        if (exit_code != NQ_EXIT_CALL + NQ_CODE_UNAVAILABLE || nq_interrupt_pending() ||
+            seconds_now() - since >= run->options->retry_s) {
+            return exit_code;
+        }
+        nq__import_plan_deinit(&run->plan);
+        pause_briefly();
+    }
+}
+
 int nq_import(nq_session *session, const nq_import_options *options) {
     import_run run = {.session = session, .options = options, .started = seconds_now()};
     run.shows_progress = isatty(STDERR_FILENO) && !session->is_quiet;
     int exit_code = nq__import_source_init(&run.source, options->path);
     if (exit_code == NQ_EXIT_OK) {
-        exit_code = nq__import_plan_make(session, options, &run.source, &run.plan);
-    }
-    if (exit_code == NQ_EXIT_OK && !session->is_quiet) {
-        print_plan(&run);
-    }
-    if (exit_code == NQ_EXIT_OK && !run.plan.table_exists) {
-        exit_code = nq__import_create_table(session, options, &run.plan);
+        exit_code = prepare_until_done(&run);
     }
     if (exit_code == NQ_EXIT_OK) {
         run.load = (nq_load){

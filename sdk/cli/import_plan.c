@@ -322,6 +322,7 @@ void nq__import_plan_deinit(nq_import_plan *plan) {
     }
     free(plan->names);
     free(plan->types);
+    *plan = (nq_import_plan){0};
 }
 
 int nq__import_create_table(nq_session *session, const nq_import_options *options,

@@ -118,8 +118,7 @@ static void release_held(nq_printer *printer) {
     printer->widths_are_known = true;
     for (size_t i = 0; i < columns; i++) {
         const char *name = printer->columns[i].name;
-        printer->widths[i] =
-            printer->options.no_header ? 0 : nq_display_width(name, strlen(name));
+        printer->widths[i] = printer->options.no_header ? 0 : nq_display_width(name, strlen(name));
         for (size_t row = 0; row < printer->held_rows; row++) {
             const char *cell = printer->held[row * columns + i];
             size_t width = nq_display_width(cell, strlen(cell));

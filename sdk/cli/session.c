@@ -68,10 +68,28 @@ static void show_place(const nq_failure *failure, const char *sql, size_t sql_by
     nq_text_deinit(&line);
 }
 
+/* The message without the place, which the server writes into it for clients that cannot show it.
+ */
+static size_t message_bytes(const nq_failure *failure, const char *message) {
+    if (failure->line == 0) {
+        return strlen(message);
+    }
+    char place[64];
+    snprintf(place, sizeof place, " (line %u, column %u)", (unsigned)failure->line,
+             (unsigned)failure->column);
+    const char *lines = strstr(message, "\nLINE ");
+    size_t bytes = lines != NULL ? (size_t)(lines - message) : strlen(message);
+    size_t place_bytes = strlen(place);
+    bool ends_with_place =
+        bytes > place_bytes && strncmp(message + bytes - place_bytes, place, place_bytes) == 0;
+    return ends_with_place ? bytes - place_bytes : bytes;
+}
+
 int nq_session_report(const nq_failure *failure, const char *sql, size_t sql_bytes) {
+    const char *message =
+        failure->message[0] != '\0' ? failure->message : nq_code_name(failure->code);
     fflush(stdout);
-    fprintf(stderr, "ERROR:  %s\n",
-            failure->message[0] != '\0' ? failure->message : nq_code_name(failure->code));
+    fprintf(stderr, "ERROR:  %.*s\n", (int)message_bytes(failure, message), message);
     if (sql != NULL && failure->line != 0) {
         show_place(failure, sql, sql_bytes);
     }

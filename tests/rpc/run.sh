@@ -17,7 +17,7 @@ part() {
     local name=$1 log
     log=$logs/${name// /-}.log
     shift
-    tests/sdk/with_server.sh "$@" >"$log" 2>&1
+    "$@" >"$log" 2>&1
     local code=$?
     if grep -Eq '^(not )?ok ' "$log"; then
         grep -Ev '^$' "$log"
@@ -31,9 +31,11 @@ part() {
     [ "$code" -eq 0 ] || failures=$((failures + 1))
 }
 
-part "command line" tests/sdk/cli/nq_test.sh
-part "grpcurl and ghz" tests/rpc/grpcurl_test.sh
-part "Python client" sdk/python/test.sh
-part "Go client" sdk/go/test.sh
-part "Java client" sdk/java/test.sh
+served=tests/sdk/with_server.sh
+part "command line" $served tests/sdk/cli/nq_test.sh
+part "import under kill -9" tests/sdk/cli/import_kill_test.sh 10
+part "grpcurl and ghz" $served tests/rpc/grpcurl_test.sh
+part "Python client" $served sdk/python/test.sh
+part "Go client" $served sdk/go/test.sh
+part "Java client" $served sdk/java/test.sh
 [ "$failures" -eq 0 ]

@@ -16,6 +16,7 @@ stop() {
     rm -rf "$home"
 }
 trap stop EXIT
+touch "$home/out"
 "$binary" --data-dir "$home/data" --listen 127.0.0.1:0 >"$home/out" 2>"$home/err" &
 server=$!
 for _ in $(seq 200); do
