@@ -140,7 +140,7 @@ static unsigned char cancel_line(EditLine *editor, int key) {
     (void)key;
     el_get(editor, EL_CLIENTDATA, &sh);
     sh->line_was_cancelled = true;
-    fputs("^C", stdout);
+    fputs("^C\n", stdout);
     return CC_NEWLINE;
 }
 

@@ -33,6 +33,7 @@ part() {
 
 served=tests/sdk/with_server.sh
 part "command line" $served tests/sdk/cli/nq_test.sh
+part "shell at a terminal" $served tests/sdk/cli/shell_test.py
 part "import under kill -9" tests/sdk/cli/import_kill_test.sh 10
 part "grpcurl and ghz" $served tests/rpc/grpcurl_test.sh
 part "Python client" $served sdk/python/test.sh

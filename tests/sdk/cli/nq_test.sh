@@ -90,7 +90,7 @@ SELECT count(*) AS n FROM $t; ROLLBACK; SELECT count(*) AS n FROM $t"
 is "a committed transaction stays" 0 'n
 3' sql -F csv -c "BEGIN; INSERT INTO $t VALUES (9, 'nine'); COMMIT; SELECT count(*) AS n FROM $t"
 says "--timeout stops a statement" 14 DEADLINE_EXCEEDED "$nq" --timeout 0.3 -c \
-    "SELECT count(*) FROM $t a, $t b, $t c, $t d, $t e, $t f, $t g, $t h, $t i, $t j, $t k, $t l, $t m, $t n, $t o, $t p"
+    "SELECT count(*) FROM $t a$(printf ", $t x%d" $(seq 30))"
 says "\\d describes" 0 '^ id +\| integer +\| not null' "$nq" -c "\\d $t"
 says "\\d shows the primary key" 0 'PRIMARY KEY' "$nq" -c "\\d $t"
 says "\\dt lists" 0 "^ $t +\\|" "$nq" -c '\dt nq_*'
