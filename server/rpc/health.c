@@ -2,7 +2,7 @@
  *
  * Watchers are linked through their calls' states; the lock keeps a watcher from ending while it is
  * being woken (on_done unlinks under it). */
-#include "server/rpc/health_internal.h"
+#include "server/rpc/health.h"
 
 #include "engine/ground/base/assert.h"
 #include "engine/ground/base/heap.h"
@@ -37,7 +37,7 @@ struct nq_health {
 
 /* ---- The states ---- */
 
-nq_health *nq__health_create(void) {
+nq_health *nq_health_create(void) {
     nq_health *health = nq_heap_calloc(1, sizeof(*health));
     if (health != NULL) {
         nq_mutex_init(&health->mutex, NQ_LOCK_RPC_HEALTH);
@@ -45,7 +45,7 @@ nq_health *nq__health_create(void) {
     return health;
 }
 
-void nq__health_destroy(nq_health *health) {
+void nq_health_destroy(nq_health *health) {
     if (health == NULL) {
         return;
     }
@@ -68,7 +68,7 @@ static service *find(const nq_health *health, nq_bytes name) {
     return NULL;
 }
 
-bool nq__health_add(nq_health *health, const char *name) {
+bool nq_health_add(nq_health *health, const char *name) {
     nq_bytes bytes = nq_bytes_of_cstr(name);
     bool is_known = false;
     nq_mutex_lock(&health->mutex);
@@ -95,7 +95,7 @@ static void wake_watchers(nq_health *health) {
     }
 }
 
-void nq__health_set(nq_health *health, const char *name, bool is_serving) {
+void nq_health_set(nq_health *health, const char *name, bool is_serving) {
     nq_mutex_lock(&health->mutex);
     service *known = health->is_shut_down ? NULL : find(health, nq_bytes_of_cstr(name));
     if (known != NULL) {
@@ -105,7 +105,7 @@ void nq__health_set(nq_health *health, const char *name, bool is_serving) {
     nq_mutex_unlock(&health->mutex);
 }
 
-void nq__health_shut_down(nq_health *health) {
+void nq_health_shut_down(nq_health *health) {
     nq_mutex_lock(&health->mutex);
     health->is_shut_down = true;
     for (service *one = health->first; one != NULL; one = one->next) {
@@ -259,10 +259,10 @@ static const nq_method_handler watch_handler = {
 
 enum { FLAGS = NQ_METHOD_INLINE | NQ_METHOD_UNLIMITED, REQUEST_BYTES_MAX = 4096 };
 
-const nq_method nq__health_methods[] = {
+const nq_method nq_health_methods[] = {
     {"/grpc.health.v1.Health/Check", NQ_METHOD_UNARY, FLAGS, &check_handler, REQUEST_BYTES_MAX},
     {"/grpc.health.v1.Health/List", NQ_METHOD_UNARY, FLAGS, &list_handler, REQUEST_BYTES_MAX},
     {"/grpc.health.v1.Health/Watch", NQ_METHOD_SERVER_STREAM, FLAGS, &watch_handler,
      REQUEST_BYTES_MAX},
 };
-const size_t nq__health_method_count = sizeof(nq__health_methods) / sizeof(nq__health_methods[0]);
+const size_t nq_health_method_count = sizeof(nq_health_methods) / sizeof(nq_health_methods[0]);

@@ -3,7 +3,7 @@
  *
  * A file is answered together with everything it imports, so that a client needs one question per
  * file it cares about; descriptors are copied from the embedded set byte for byte. */
-#include "server/rpc/reflection_internal.h"
+#include "server/rpc/reflection.h"
 
 #include "engine/ground/base/heap.h"
 #include "server/rpc/descriptor_internal.h"
@@ -40,7 +40,7 @@ typedef struct question {
 
 /* ---- The service ---- */
 
-nq_status nq__reflection_create(nq_ctx *ctx, nq_bytes descriptor_set, nq_reflection **out) {
+nq_status nq_reflection_create(nq_ctx *ctx, nq_bytes descriptor_set, nq_reflection **out) {
     *out = NULL;
     nq_reflection *reflection = nq_heap_calloc(1, sizeof(*reflection));
     if (reflection == NULL) {
@@ -59,7 +59,7 @@ nq_status nq__reflection_create(nq_ctx *ctx, nq_bytes descriptor_set, nq_reflect
     return NQ_OK;
 }
 
-void nq__reflection_destroy(nq_reflection *reflection) {
+void nq_reflection_destroy(nq_reflection *reflection) {
     if (reflection == NULL) {
         return;
     }
@@ -72,7 +72,7 @@ void nq__reflection_destroy(nq_reflection *reflection) {
     nq_heap_free(reflection);
 }
 
-bool nq__reflection_add_service(nq_reflection *reflection, const char *name) {
+bool nq_reflection_add_service(nq_reflection *reflection, const char *name) {
     size_t bytes = strlen(name);
     service_name **at = &reflection->services;
     while (*at != NULL) {
@@ -305,11 +305,11 @@ static const nq_method_handler reflect_handler = {
     .on_writable = reflect_on_writable,
 };
 
-const nq_method nq__reflection_methods[] = {
+const nq_method nq_reflection_methods[] = {
     {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", NQ_METHOD_BIDI, NQ_METHOD_INLINE,
      &reflect_handler, REQUEST_BYTES_MAX},
     {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", NQ_METHOD_BIDI,
      NQ_METHOD_INLINE, &reflect_handler, REQUEST_BYTES_MAX},
 };
-const size_t nq__reflection_method_count =
-    sizeof(nq__reflection_methods) / sizeof(nq__reflection_methods[0]);
+const size_t nq_reflection_method_count =
+    sizeof(nq_reflection_methods) / sizeof(nq_reflection_methods[0]);

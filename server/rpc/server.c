@@ -17,8 +17,8 @@
 #include "server/rpc/acceptor_internal.h"
 #include "server/rpc/core_internal.h"
 #include "server/rpc/core_version_internal.h"
-#include "server/rpc/health_internal.h"
-#include "server/rpc/reflection_internal.h"
+#include "server/rpc/health.h"
+#include "server/rpc/reflection.h"
 
 enum {
     SLOTS_PER_METHOD = 4,
@@ -92,18 +92,18 @@ static nq_status create_acceptor(nq_ctx *ctx, nq_server *server) {
 /* Both exist before either's methods are added, because each is told of every service. */
 static nq_status create_own_services(nq_ctx *ctx, nq_server *server) {
     if (!server->options.without_health) {
-        server->health = nq__health_create();
-        if (server->health == NULL || !nq__health_add(server->health, "")) {
+        server->health = nq_health_create();
+        if (server->health == NULL || !nq_health_add(server->health, "")) {
             return nq_fail_no_memory(ctx, "the health service");
         }
     }
     if (server->options.descriptor_set.size > 0) {
-        NQ_TRY(nq__reflection_create(ctx, server->options.descriptor_set, &server->reflection));
-        NQ_TRY(nq_server_add_methods(ctx, server, nq__reflection_methods,
-                                     nq__reflection_method_count, server->reflection));
+        NQ_TRY(nq_reflection_create(ctx, server->options.descriptor_set, &server->reflection));
+        NQ_TRY(nq_server_add_methods(ctx, server, nq_reflection_methods, nq_reflection_method_count,
+                                     server->reflection));
     }
     if (server->health != NULL) {
-        NQ_TRY(nq_server_add_methods(ctx, server, nq__health_methods, nq__health_method_count,
+        NQ_TRY(nq_server_add_methods(ctx, server, nq_health_methods, nq_health_method_count,
                                      server->health));
     }
     return NQ_OK;
@@ -163,8 +163,8 @@ static bool service_of_path(const char *path, char *room, size_t room_bytes) {
 }
 
 static bool make_known(nq_server *server, const char *service) {
-    return (server->health == NULL || nq__health_add(server->health, service)) &&
-           (server->reflection == NULL || nq__reflection_add_service(server->reflection, service));
+    return (server->health == NULL || nq_health_add(server->health, service)) &&
+           (server->reflection == NULL || nq_reflection_add_service(server->reflection, service));
 }
 
 static nq_status add_method(nq_ctx *ctx, nq_server *server, const nq_method *method,
@@ -407,7 +407,7 @@ void nq_server_drain(nq_server *server, uint32_t grace_ms) {
         return;
     }
     if (server->health != NULL) {
-        nq__health_shut_down(server->health);
+        nq_health_shut_down(server->health);
     }
     nq__acceptor_stop_accepting(server->acceptor);
     if (server->is_started) {
@@ -440,8 +440,8 @@ void nq_server_destroy(nq_server *server) {
         nq__queue_deinit(&server->queues[i]);
     }
     nq__connection_table_destroy(server->connections);
-    nq__reflection_destroy(server->reflection);
-    nq__health_destroy(server->health);
+    nq_reflection_destroy(server->reflection);
+    nq_health_destroy(server->health);
     nq_heap_free(server->queues);
     nq_heap_free(server->entries);
     nq_heap_free(server->interceptors);
@@ -455,7 +455,7 @@ void nq_server_destroy(nq_server *server) {
 
 void nq_server_set_serving(nq_server *server, const char *service, bool is_serving) {
     if (server->health != NULL) {
-        nq__health_set(server->health, service, is_serving);
+        nq_health_set(server->health, service, is_serving);
     }
 }
 
