@@ -1,0 +1,3 @@
+#!/bin/sh
+# Runs every golden file through the runner.
+exec "$@"
