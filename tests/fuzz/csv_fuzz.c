@@ -1,5 +1,6 @@
 /* CSV: any bytes as a file. What the reader accepts must survive being written and read again, and every
  * field must be ready for type inference and conversion. */
+#define _GNU_SOURCE
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -19,6 +19,7 @@ def nq_fuzz(name, deps, srcs = None):
         copts = _COPTS + ["-fsanitize=fuzzer"],
         linkopts = ["-fsanitize=fuzzer"],
         tags = ["manual"],
+        testonly = True,
         deps = deps,
     )
     native.cc_test(

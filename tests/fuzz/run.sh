@@ -12,7 +12,7 @@ mapfile -t targets < <(sed -nE 's/^ *name = "([a-z0-9_]+_fuzz)",$/\1/p' tests/fu
 base=.build/fuzz
 mkdir -p "$base"
 
-bazel --max_idle_secs=60 --output_base="$PWD/.build/bazel-fuzz" build --config=fuzz --noshow_progress \
+bazel --max_idle_secs=60 --output_base="$PWD/.build/bazel-fuzz" build --config=fuzz --noshow_progress --keep_going \
     --symlink_prefix=.build/fuzz-bin/ "${targets[@]/#//\/tests/fuzz:}" || exit 1
 
 fuzz_one() {

@@ -72,7 +72,8 @@ def check_sizes(path, text, report):
         if len(lines) > FILE_LINES_MAX:
             report(path, 1, f"{len(lines)} lines, over {FILE_LINES_MAX}: split by concept")
         for number, line in enumerate(lines, 1):
-            if len(line) > LINE_CHARS_MAX:
+            # clang-format does not break literals, so a long text is not a long line.
+            if len(line) > LINE_CHARS_MAX and '"' not in line:
                 report(path, number, f"{len(line)} characters: wrap at 100")
         if not text.startswith("/*"):
             report(path, 1, "a C file opens with a comment: what it is, the idea, what it does not promise")

@@ -1,0 +1,1 @@
+SELECT :IN, :select
