@@ -4,8 +4,11 @@
 #define _GNU_SOURCE
 #include "server/rpc/core_version_internal.h"
 
+/* The core's headers carry no version number; each of these appeared with what we ask about. */
 #if __has_include(<grpc/credentials.h>)
 #include <grpc/credentials.h>
+#endif
+#if __has_include(<grpc/grpc_audit_logging.h>)
 #define NQ_CORE_HAS_EVENT_ENGINE_LISTENER 1
 #else
 #define NQ_CORE_HAS_EVENT_ENGINE_LISTENER 0
