@@ -78,6 +78,7 @@ typedef struct nq_register {
 typedef struct nq_selection {
     const uint16_t *rows; /* NULL: 0 .. row_count - 1 */
     uint32_t row_count;
+    uint32_t batch_row_count; /* of all rows, selected or not */
     uint16_t *buffer;
 } nq_selection;
 

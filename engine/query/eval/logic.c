@@ -10,8 +10,8 @@ static inline uint8_t null_at(const uint8_t *nulls, uint32_t row) {
 
 /* Rows outside the selection keep what they had, so a mask that appears now must say "not null". */
 static uint8_t *open_nulls(nq_register *result, const nq_selection *selection) {
-    if (result->vector.nulls == NULL && selection->rows != NULL && selection->row_count > 0) {
-        memset(result->buffer.nulls, 0, (size_t)selection->rows[selection->row_count - 1] + 1);
+    if (result->vector.nulls == NULL && selection->rows != NULL) {
+        memset(result->buffer.nulls, 0, selection->batch_row_count);
     }
     result->vector.nulls = result->buffer.nulls;
     return result->buffer.nulls;

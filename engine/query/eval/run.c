@@ -189,6 +189,7 @@ static void run_begin(nq_register *result, const nq_instruction *instruction, ui
 static void select_into(nq_selection *target, const nq_selection *source,
                         const nq_instruction *instruction) {
     uint32_t count = nq__select_rows(instruction->args[0], instruction->test, source, target->buffer);
+    target->batch_row_count = source->batch_row_count;
     if (count == source->row_count) {
         if (target != source) {
             target->rows = source->rows;
@@ -246,6 +247,7 @@ static nq_status run_program(nq_ctx *ctx, nq_program *p, nq_arena *arena, uint32
     uint32_t depth = 0;
     p->selections[0].rows = NULL;
     p->selections[0].row_count = row_count;
+    p->selections[0].batch_row_count = row_count;
     for (uint32_t pc = 0; pc < p->instruction_count; pc++) {
         nq_instruction *instruction = &p->instructions[pc];
         nq_selection *selection = &p->selections[depth];
