@@ -221,9 +221,11 @@ static void dispatch_closed(nq_call *call) {
     call->is_closed = true;
     if (call->close_was_cancel) {
         tell_cancel(call);
+        bool is_status_out = call->status_started && call->sent_ok;
+        if (!is_status_out) { /* what the handler said, if anything, nobody heard */
+            call->code = nq_status_rpc_code((nq_status)atomic_load(&call->cancel));
+        }
         if (call->life == NQ_CALL_OPEN) {
-            nq_status reason = (nq_status)atomic_load(&call->cancel);
-            call->code = reason == NQ_OK ? NQ_RPC_CANCELLED : nq_status_rpc_code(reason);
             call->life = NQ_CALL_GONE;
         }
     }
