@@ -369,8 +369,10 @@ bool nq_node_merge(nq_page *left, const nq_page *right, nq_bytes separator) {
         return true;
     }
     size_t prefix_bytes = shared_bytes(nq_bytes_of(low, low_bytes), nq_bytes_of(high, high_bytes));
-    uint32_t used = (left->slot_count != 0 ? used_under_prefix(left, prefix_bytes) : 0) +
-                    used_under_prefix(right, prefix_bytes);
+    uint32_t used = used_under_prefix(right, prefix_bytes);
+    if (left->slot_count != 0) {
+        used += used_under_prefix(left, prefix_bytes) - (uint32_t)prefix_bytes;
+    }
     if (is_inner) {
         used += (uint32_t)(NQ_NODE_SLOT_BYTES + NQ_NODE_CELL_HEADER_BYTES + separator.size +
                            sizeof(nq_page_ref));

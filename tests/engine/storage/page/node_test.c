@@ -1,0 +1,282 @@
+/* Node: searching, changing, splitting and merging within pages, against a sorted list of keys. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "engine/ground/base/rng.h"
+#include "engine/storage/page/node.h"
+
+static nq_bytes key_of(char room[64], unsigned number) {
+    return nq_bytes_of(room, (size_t)snprintf(room, 64, "shared/prefix/%05u", number));
+}
+
+static void init(nq_page *page) {
+    nq_page_init(page, (nq_page_id){7}, 3, NQ_PAGE_LEAF);
+}
+
+static bool insert(nq_page *page, nq_bytes key, nq_bytes value) {
+    bool is_equal;
+    uint16_t slot = nq_node_find(page, key, &is_equal);
+    assert_false(is_equal);
+    return nq_node_insert(page, slot, key, value, false);
+}
+
+/* Fills a page with every third number, in random order; returns how many fit. */
+static unsigned fill(nq_page *page, nq_rng *rng) {
+    unsigned count = 0;
+    for (;;) {
+        char room[64];
+        nq_bytes key = key_of(room, (unsigned)nq_rng_below(rng, 30000) * 3);
+        bool is_equal;
+        uint16_t slot = nq_node_find(page, key, &is_equal);
+        if (is_equal) {
+            continue;
+        }
+        if (!nq_node_insert(page, slot, key, key, false)) {
+            return count;
+        }
+        count++;
+        assert_null(nq_page_broken_rule(page));
+    }
+}
+
+static void keys_are_found_where_they_were_put(void **state) {
+    (void)state;
+    nq_rng rng = {1};
+    nq_page page;
+    init(&page);
+    unsigned count = fill(&page, &rng);
+    assert_true(count > 150);
+    assert_int_equal(page.slot_count, count);
+    for (uint16_t slot = 0; slot < page.slot_count; slot++) {
+        uint8_t key[NQ_NODE_KEY_BYTES_MAX];
+        size_t bytes = nq_node_copy_key(&page, slot, key);
+        bool is_equal;
+        assert_int_equal(nq_node_find(&page, nq_bytes_of(key, bytes), &is_equal), slot);
+        assert_true(is_equal);
+        key[bytes - 1]++; /* the number after it is never there */
+        assert_int_equal(nq_node_find(&page, nq_bytes_of(key, bytes), &is_equal), slot + 1);
+        assert_false(is_equal);
+        assert_true(nq_node_compare(&page, slot, nq_bytes_of(key, bytes)) < 0);
+    }
+}
+
+static void keys_without_the_prefix_stand_at_the_ends(void **state) {
+    (void)state;
+    nq_rng rng = {2};
+    nq_page page;
+    init(&page);
+    fill(&page, &rng);
+    assert_true(page.prefix_bytes >= 13);
+    bool is_equal;
+    assert_int_equal(nq_node_find(&page, NQ_BYTES_LITERAL("a"), &is_equal), 0);
+    assert_int_equal(nq_node_find(&page, NQ_BYTES_LITERAL("shared/pre"), &is_equal), 0);
+    assert_int_equal(nq_node_find(&page, (nq_bytes){0}, &is_equal), 0);
+    assert_int_equal(nq_node_find(&page, NQ_BYTES_LITERAL("shared/q"), &is_equal), page.slot_count);
+    assert_int_equal(nq_node_find(&page, NQ_BYTES_LITERAL("z"), &is_equal), page.slot_count);
+}
+
+static void a_foreign_key_shortens_the_prefix_if_there_is_room(void **state) {
+    (void)state;
+    nq_page page;
+    init(&page);
+    char room[64];
+    for (unsigned i = 0; i < 60; i++) {
+        assert_true(insert(&page, key_of(room, i), NQ_BYTES_LITERAL("v")));
+    }
+    assert_true(insert(&page, NQ_BYTES_LITERAL("a"), NQ_BYTES_LITERAL("v")));
+    assert_true(insert(&page, NQ_BYTES_LITERAL("z"), NQ_BYTES_LITERAL("v")));
+    assert_null(nq_page_broken_rule(&page));
+    assert_int_equal(page.prefix_bytes, 0);
+    bool is_equal;
+    assert_int_equal(nq_node_find(&page, key_of(room, 30), &is_equal), 31);
+    assert_true(is_equal);
+}
+
+static void splitting_makes_room_for_any_entry(void **state) {
+    (void)state;
+    nq_rng rng = {3};
+    for (int round = 0; round < 400; round++) {
+        nq_page left;
+        nq_page right;
+        init(&left);
+        nq_page_init(&right, (nq_page_id){8}, 3, NQ_PAGE_LEAF);
+        static uint8_t bytes[NQ_NODE_PAYLOAD_BYTES_MAX];
+        uint8_t key[NQ_NODE_KEY_BYTES_MAX];
+        nq_bytes value;
+        bool is_equal;
+        uint16_t slot;
+        /* Entries of every size, until one does not fit. */
+        do {
+            size_t key_bytes = 1 + nq_rng_below(&rng, round % 2 == 0 ? 12 : NQ_NODE_KEY_BYTES_MAX);
+            for (size_t i = 0; i < key_bytes; i++) {
+                key[i] = (uint8_t)('a' + nq_rng_below(&rng, i < 3 ? 2 : 26));
+            }
+            value = nq_bytes_of(bytes, nq_rng_below(&rng, NQ_NODE_PAYLOAD_BYTES_MAX + 1));
+            slot = nq_node_find(&left, nq_bytes_of(key, key_bytes), &is_equal);
+            if (!is_equal &&
+                !nq_node_insert(&left, slot, nq_bytes_of(key, key_bytes), value, false)) {
+                bool is_left;
+                uint16_t count = left.slot_count;
+                nq_bytes k = nq_bytes_of(key, key_bytes);
+                uint16_t at = nq_node_split_point(&left, slot, k, value.size, &is_left);
+                nq_node_split(&left, at, &right);
+                nq_page *target = is_left ? &left : &right;
+                uint16_t place = (uint16_t)(is_left ? slot : slot - at);
+                assert_true(nq_node_insert(target, place, k, value, false));
+                assert_int_equal(left.slot_count + right.slot_count, count + 1);
+                break;
+            }
+        } while (true);
+        assert_null(nq_page_broken_rule(&left));
+        assert_null(nq_page_broken_rule(&right));
+        assert_true(left.slot_count != 0 && right.slot_count != 0);
+        size_t bytes_of_last = nq_node_copy_key(&left, (uint16_t)(left.slot_count - 1), key);
+        assert_true(nq_node_compare(&right, 0, nq_bytes_of(key, bytes_of_last)) > 0);
+    }
+}
+
+static void appending_splits_leave_the_full_page_alone(void **state) {
+    (void)state;
+    nq_page page;
+    init(&page);
+    char room[64];
+    unsigned i = 0;
+    while (insert(&page, key_of(room, i), NQ_BYTES_LITERAL("0123456789"))) {
+        i++;
+    }
+    bool is_left;
+    uint16_t at = nq_node_split_point(&page, page.slot_count, key_of(room, i), 10, &is_left);
+    assert_int_equal(at, page.slot_count);
+    assert_false(is_left);
+}
+
+static void merging_undoes_a_split(void **state) {
+    (void)state;
+    nq_rng rng = {4};
+    nq_page page;
+    nq_page right;
+    init(&page);
+    unsigned count = fill(&page, &rng);
+    nq_page_init(&right, (nq_page_id){8}, 3, NQ_PAGE_LEAF);
+    nq_node_split(&page, (uint16_t)(count / 3), &right);
+    assert_true(nq_node_merge(&page, &right, NQ_BYTES_LITERAL("shared/prefix/")));
+    assert_int_equal(page.slot_count, count);
+    assert_null(nq_page_broken_rule(&page));
+    init(&page);
+    fill(&page, &rng);
+    nq_page other;
+    init(&other);
+    char room[64];
+    for (unsigned i = 90000; insert(&other, key_of(room, i), NQ_BYTES_LITERAL("v")); i++) {
+    }
+    nq_page before = page;
+    assert_false(nq_node_merge(&page, &other, NQ_BYTES_LITERAL("shared/prefix/90000")));
+    assert_memory_equal(&before, &page, sizeof page);
+}
+
+static void a_payload_is_replaced_or_left_as_it_was(void **state) {
+    (void)state;
+    nq_rng rng = {5};
+    nq_page page;
+    init(&page);
+    fill(&page, &rng);
+    static uint8_t bytes[NQ_NODE_PAYLOAD_BYTES_MAX];
+    memset(bytes, 'x', sizeof bytes);
+    assert_true(nq_node_set_payload(&page, 5, nq_bytes_of(bytes, 3), false));
+    assert_true(nq_node_set_payload(&page, 5, nq_bytes_of(bytes, 9), false));
+    nq_page before = page;
+    assert_false(nq_node_set_payload(&page, 5, nq_bytes_of(bytes, sizeof bytes), false));
+    assert_memory_equal(&before, &page, sizeof page);
+    bool is_overflow;
+    assert_int_equal(nq_node_payload(&page, 5, &is_overflow).size, 9);
+    while (page.slot_count > 5) {
+        nq_node_remove(&page, (uint16_t)nq_rng_below(&rng, page.slot_count));
+        assert_null(nq_page_broken_rule(&page));
+    }
+    assert_true(nq_node_set_payload(&page, 2, nq_bytes_of(bytes, sizeof bytes), false));
+    assert_null(nq_page_broken_rule(&page));
+}
+
+static void separators_are_as_short_as_they_can_be(void **state) {
+    (void)state;
+    assert_int_equal(nq_node_separator_bytes(NQ_BYTES_LITERAL("apple"), NQ_BYTES_LITERAL("banana")),
+                     1);
+    assert_int_equal(
+        nq_node_separator_bytes(NQ_BYTES_LITERAL("apple"), NQ_BYTES_LITERAL("applepie")), 6);
+    assert_int_equal(nq_node_separator_bytes((nq_bytes){0}, NQ_BYTES_LITERAL("x")), 1);
+}
+
+static void any_damage_to_a_sealed_page_is_noticed(void **state) {
+    (void)state;
+    nq_rng rng = {6};
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    nq_page page;
+    init(&page);
+    fill(&page, &rng);
+    nq_page_seal(&page);
+    nq_page_ref ref = nq_page_ref_of(&page);
+    assert_int_equal(nq_page_check(&ctx, &page, ref), NQ_OK);
+    for (int i = 0; i < 2000; i++) {
+        uint64_t bit = nq_rng_below(&rng, NQ_PAGE_BYTES * 8);
+        ((uint8_t *)&page)[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+        assert_int_equal(nq_page_check(&ctx, &page, ref), NQ_PAGE_CORRUPT);
+        ((uint8_t *)&page)[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+    }
+    ref.stamp++;
+    assert_int_equal(nq_page_check(&ctx, &page, ref), NQ_PAGE_CORRUPT);
+    ref = (nq_page_ref){page.id + 1, (uint32_t)page.generation};
+    assert_int_equal(nq_page_check(&ctx, &page, ref), NQ_PAGE_CORRUPT);
+}
+
+/* A page that lies, yet bears a valid checksum, must not lead outside itself. */
+static void a_lying_page_is_refused_or_harmless(void **state) {
+    (void)state;
+    nq_rng rng = {7};
+    nq_page whole;
+    init(&whole);
+    fill(&whole, &rng);
+    unsigned accepted = 0;
+    for (int i = 0; i < 20000; i++) {
+        nq_page page = whole;
+        for (uint64_t n = 1 + nq_rng_below(&rng, 3); n > 0; n--) {
+            uint64_t reach = nq_rng_below(&rng, 2) == 0 ? 40 : NQ_PAGE_BYTES;
+            uint64_t at = 16 + nq_rng_below(&rng, reach - 16);
+            ((uint8_t *)&page)[at] = (uint8_t)nq_rng_next(&rng);
+        }
+        bool is_node = page.kind == NQ_PAGE_LEAF || page.kind == NQ_PAGE_INTERNAL;
+        if (!is_node || nq_page_broken_rule(&page) != NULL) {
+            continue;
+        }
+        accepted++;
+        for (uint16_t slot = 0; slot < page.slot_count; slot++) {
+            uint8_t key[NQ_NODE_KEY_BYTES_MAX];
+            bool is_equal;
+            size_t bytes = nq_node_copy_key(&page, slot, key);
+            assert_int_equal(nq_node_find(&page, nq_bytes_of(key, bytes), &is_equal), slot);
+        }
+    }
+    assert_true(accepted > 1000); /* changed payloads */
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_are_found_where_they_were_put),
+        cmocka_unit_test(keys_without_the_prefix_stand_at_the_ends),
+        cmocka_unit_test(a_foreign_key_shortens_the_prefix_if_there_is_room),
+        cmocka_unit_test(splitting_makes_room_for_any_entry),
+        cmocka_unit_test(appending_splits_leave_the_full_page_alone),
+        cmocka_unit_test(merging_undoes_a_split),
+        cmocka_unit_test(a_payload_is_replaced_or_left_as_it_was),
+        cmocka_unit_test(separators_are_as_short_as_they_can_be),
+        cmocka_unit_test(any_damage_to_a_sealed_page_is_noticed),
+        cmocka_unit_test(a_lying_page_is_refused_or_harmless),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,268 @@
+/* Concurrency: many threads at once, with evictions, checkpoints and lazy syncs going on in the
+ * background. Run under ThreadSanitizer as well. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "engine/ground/base/rng.h"
+#include "engine/ground/os/sim_vfs.h"
+#include "engine/ground/os/thread.h"
+#include "engine/storage/store/store.h"
+
+enum { ACCOUNTS = 1200, THREADS = 4, TRANSFERS = 600, START_BALANCE = 1000, PAYLOAD_BYTES = 700 };
+
+typedef struct bank {
+    nq_store *store;
+    _Atomic bool is_over;
+    _Atomic uint64_t transfers;
+    _Atomic uint64_t retries;
+    _Atomic uint64_t audits;
+    _Atomic int failures;
+    _Atomic uint32_t next_seed;
+} bank;
+
+static void report(bank *b, const nq_ctx *ctx, const char *what) {
+    atomic_fetch_add(&b->failures, 1);
+    print_error("%s: %s\n", what, ctx->error.message);
+}
+
+static nq_bytes account_key(char room[16], uint64_t account) {
+    return nq_bytes_of(room, (size_t)snprintf(room, 16, "account%04u", (unsigned)account));
+}
+
+/* The payload makes the tree larger than the cache. */
+static nq_bytes account_value(char room[PAYLOAD_BYTES], long balance) {
+    memset(room, '.', PAYLOAD_BYTES);
+    int bytes = snprintf(room, 24, "%ld", balance);
+    room[bytes] = ' ';
+    return nq_bytes_of(room, PAYLOAD_BYTES);
+}
+
+static nq_status read_balance(nq_ctx *ctx, nq_txn *txn, nq_bytes key, long *out_balance) {
+    nq_bytes value;
+    NQ_TRY(nq_txn_find(ctx, txn, NQ_TREE_CATALOG, key, &value));
+    *out_balance = value.data == NULL ? 0 : strtol((const char *)value.data, NULL, 10);
+    return NQ_OK;
+}
+
+static nq_status transfer(nq_ctx *ctx, nq_txn *txn, uint64_t from, uint64_t to, long amount) {
+    char key_room[16];
+    char value_room[PAYLOAD_BYTES];
+    nq_bytes key = account_key(key_room, from);
+    long balance;
+    NQ_TRY(read_balance(ctx, txn, key, &balance));
+    NQ_TRY(nq_txn_put(ctx, txn, NQ_TREE_CATALOG, key, account_value(value_room, balance - amount)));
+    key = account_key(key_room, to);
+    NQ_TRY(read_balance(ctx, txn, key, &balance));
+    return nq_txn_put(ctx, txn, NQ_TREE_CATALOG, key, account_value(value_room, balance + amount));
+}
+
+static void run_transfers(void *argument) {
+    bank *b = argument;
+    nq_rng rng = {atomic_fetch_add(&b->next_seed, 1)};
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    for (int i = 0; i < TRANSFERS;) {
+        uint64_t from = nq_rng_below(&rng, ACCOUNTS);
+        /* Neighbours are often the same few, so that threads meet. */
+        from = nq_rng_below(&rng, 3) == 0 ? from % 5 : from;
+        uint64_t to = (from + 1 + nq_rng_below(&rng, 4)) % ACCOUNTS;
+        if (nq_rng_below(&rng, 2) == 0) {
+            uint64_t other = from;
+            from = to;
+            to = other;
+        }
+        nq_txn_options options = {.isolation = (nq_isolation)nq_rng_below(&rng, 3)};
+        nq_commit_options commit = {.durability = i % 8 == 0 ? NQ_DURABLE : NQ_LAZY};
+        nq_txn *txn;
+        nq_status status = nq_txn_begin(&ctx, b->store, &options, &txn);
+        if (status != NQ_OK) {
+            report(b, &ctx, "begin");
+            return;
+        }
+        status = transfer(&ctx, txn, from, to, (long)nq_rng_below(&rng, 50));
+        if (status == NQ_OK) {
+            status = nq_txn_commit(&ctx, txn, &commit, NULL);
+        } else {
+            nq_txn_rollback(txn);
+        }
+        if (status == NQ_OK) {
+            atomic_fetch_add(&b->transfers, 1);
+            i++;
+        } else if (status == NQ_WRITE_CONFLICT || status == NQ_DEADLOCK) {
+            atomic_fetch_add(&b->retries, 1);
+        } else {
+            report(b, &ctx, "transfer");
+            return;
+        }
+    }
+}
+
+/* The sum over a snapshot is always the same. */
+static void run_audits(void *argument) {
+    bank *b = argument;
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    bool is_reverse = false;
+    while (!atomic_load(&b->is_over)) {
+        nq_txn *txn;
+        nq_scan *scan;
+        nq_txn_options options = {.read_only = true};
+        nq_scan_range range = {.is_reverse = is_reverse};
+        is_reverse = !is_reverse;
+        if (nq_txn_begin(&ctx, b->store, &options, &txn) != NQ_OK ||
+            nq_scan_open(&ctx, txn, NQ_TREE_CATALOG, &range, &scan) != NQ_OK) {
+            report(b, &ctx, "audit");
+            return;
+        }
+        long sum = 0;
+        int count = 0;
+        nq_bytes key;
+        nq_bytes value;
+        nq_status status;
+        while ((status = nq_scan_next(&ctx, scan, &key, &value)) == NQ_OK && key.data != NULL) {
+            sum += strtol((const char *)value.data, NULL, 10);
+            count++;
+            if (count % 50 == 0) {
+                nq_scan_park(scan);
+            }
+        }
+        nq_scan_close(scan);
+        nq_txn_rollback(txn);
+        if (status != NQ_OK || sum != (long)ACCOUNTS * START_BALANCE || count != ACCOUNTS) {
+            report(b, &ctx, "an audit found another sum");
+            return;
+        }
+        atomic_fetch_add(&b->audits, 1);
+    }
+}
+
+static void fill(bank *b) {
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    nq_txn *txn;
+    nq_txn_options options = {0};
+    nq_commit_options commit = {0};
+    assert_int_equal(nq_txn_begin(&ctx, b->store, &options, &txn), NQ_OK);
+    for (uint64_t i = 0; i < ACCOUNTS; i++) {
+        char key_room[16];
+        char value_room[PAYLOAD_BYTES];
+        assert_int_equal(nq_txn_put(&ctx, txn, NQ_TREE_CATALOG, account_key(key_room, i),
+                                    account_value(value_room, START_BALANCE)),
+                         NQ_OK);
+    }
+    assert_int_equal(nq_txn_commit(&ctx, txn, &commit, NULL), NQ_OK);
+}
+
+static void transfers_by_many_threads_keep_the_sum(void **state) {
+    (void)state;
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    nq_sim_options sim = {.seed = 1};
+    nq_sim_vfs *disk;
+    assert_int_equal(nq_sim_vfs_create(&ctx, &sim, &disk), NQ_OK);
+    nq_store_options options = {.cache_bytes = 1,
+                                .checkpoint_log_bytes = 128 << 10,
+                                .log_segment_bytes = 256 << 10,
+                                .lazy_sync_ms = 2};
+    bank b = {.next_seed = 1};
+    assert_int_equal(nq_store_open(&ctx, nq_sim_vfs_as_vfs(disk), "db", &options, &b.store), NQ_OK);
+    fill(&b);
+    nq_thread workers[THREADS];
+    nq_thread auditor;
+    assert_int_equal(nq_thread_start(&ctx, &auditor, "auditor", run_audits, &b), NQ_OK);
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(nq_thread_start(&ctx, &workers[i], "worker", run_transfers, &b), NQ_OK);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        nq_thread_join(&workers[i]);
+    }
+    atomic_store(&b.is_over, true);
+    nq_thread_join(&auditor);
+    assert_int_equal(atomic_load(&b.failures), 0);
+    assert_int_equal(atomic_load(&b.transfers), THREADS * TRANSFERS);
+    assert_int_equal(nq_store_verify(&ctx, b.store), NQ_OK);
+    nq_store_stats stats;
+    nq_store_get_stats(b.store, &stats);
+    print_message("%llu retries, %llu deadlocks, %llu audits, %llu checkpoints, %llu misses\n",
+                  (unsigned long long)b.retries, (unsigned long long)stats.deadlocks,
+                  (unsigned long long)b.audits, (unsigned long long)stats.checkpoints,
+                  (unsigned long long)stats.cache_misses);
+    assert_true(stats.cache_bytes <= stats.cache_budget_bytes);
+    assert_int_equal(nq_store_close(&ctx, b.store), NQ_OK);
+    nq_sim_vfs_destroy(disk);
+}
+
+/* ---- Deadlock ---- */
+
+typedef struct crossing {
+    nq_store *store;
+    const char *first;
+    const char *second;
+    _Atomic int *arrived;
+    nq_status status;
+} crossing;
+
+static void run_crossing(void *argument) {
+    crossing *c = argument;
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    nq_txn_options options = {0};
+    nq_commit_options commit = {0};
+    nq_txn *txn;
+    c->status = nq_txn_begin(&ctx, c->store, &options, &txn);
+    c->status = nq_txn_put(&ctx, txn, NQ_TREE_CATALOG, nq_bytes_of_cstr(c->first), (nq_bytes){0});
+    atomic_fetch_add(c->arrived, 1);
+    while (atomic_load(c->arrived) < 2) {
+        nq_thread_sleep_ns(100000);
+    }
+    if (c->status == NQ_OK) {
+        c->status =
+            nq_txn_put(&ctx, txn, NQ_TREE_CATALOG, nq_bytes_of_cstr(c->second), (nq_bytes){0});
+    }
+    if (c->status == NQ_OK) {
+        c->status = nq_txn_commit(&ctx, txn, &commit, NULL);
+    } else {
+        nq_txn_rollback(txn);
+    }
+}
+
+static void a_deadlock_has_one_victim(void **state) {
+    (void)state;
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    nq_sim_options sim = {.seed = 1};
+    nq_sim_vfs *disk;
+    assert_int_equal(nq_sim_vfs_create(&ctx, &sim, &disk), NQ_OK);
+    nq_store_options options = {.cache_bytes = 1, .log_segment_bytes = 64 << 10};
+    nq_store *store;
+    assert_int_equal(nq_store_open(&ctx, nq_sim_vfs_as_vfs(disk), "db", &options, &store), NQ_OK);
+    _Atomic int arrived = 0;
+    crossing ways[2] = {{store, "a", "b", &arrived, NQ_OK}, {store, "b", "a", &arrived, NQ_OK}};
+    nq_thread threads[2];
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(nq_thread_start(&ctx, &threads[i], "way", run_crossing, &ways[i]), NQ_OK);
+    }
+    for (int i = 0; i < 2; i++) {
+        nq_thread_join(&threads[i]);
+    }
+    /* The victim lets go, so the other wins the row, or finds it as it was. */
+    assert_true(ways[0].status == NQ_DEADLOCK || ways[1].status == NQ_DEADLOCK);
+    assert_true(ways[0].status == NQ_OK || ways[1].status == NQ_OK);
+    assert_int_equal(nq_store_close(&ctx, store), NQ_OK);
+    nq_sim_vfs_destroy(disk);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(transfers_by_many_threads_keep_the_sum),
+        cmocka_unit_test(a_deadlock_has_one_victim),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

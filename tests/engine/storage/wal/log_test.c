@@ -1,0 +1,317 @@
+/* Log: append, group commit, reading back, the torn tail, the broken middle, recycling. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "engine/ground/os/mutex.h"
+#include "engine/ground/os/sim_vfs.h"
+#include "engine/ground/os/thread.h"
+#include "engine/storage/wal/log.h"
+
+enum { SEGMENT_BYTES = 32 << 10 };
+
+typedef struct fixture {
+    nq_ctx ctx;
+    nq_sim_vfs *disk;
+    nq_log_options options;
+    nq_log *log;
+} fixture;
+
+static void set_up(fixture *f) {
+    nq_ctx_init(&f->ctx, NULL);
+    nq_sim_options sim = {.seed = 1};
+    assert_int_equal(nq_sim_vfs_create(&f->ctx, &sim, &f->disk), NQ_OK);
+    f->options = (nq_log_options){.vfs = nq_sim_vfs_as_vfs(f->disk),
+                                  .directory = "log",
+                                  .salt = 5,
+                                  .segment_bytes = SEGMENT_BYTES};
+    assert_int_equal(nq_vfs_make_dir(&f->ctx, f->options.vfs, "log"), NQ_OK);
+    assert_int_equal(nq_vfs_sync_dir(&f->ctx, f->options.vfs, "."), NQ_OK);
+    assert_int_equal(nq_log_create(&f->ctx, &f->options), NQ_OK);
+    f->log = NULL;
+}
+
+/* Opens from `start` and reads to the end; returns the number of records, *out_end behind them. */
+static uint64_t reopen(fixture *f, nq_lsn start, nq_lsn *out_end, uint64_t *out_cut) {
+    assert_int_equal(nq_log_open(&f->ctx, &f->options, start, &f->log), NQ_OK);
+    uint64_t count = 0;
+    *out_end = start;
+    for (;;) {
+        nq_log_record record;
+        nq_lsn end;
+        bool is_end;
+        assert_int_equal(nq_log_read(&f->ctx, f->log, &record, &end, &is_end), NQ_OK);
+        if (is_end) {
+            break;
+        }
+        *out_end = end;
+        count++;
+    }
+    assert_int_equal(nq_log_start(&f->ctx, f->log, out_cut), NQ_OK);
+    return count;
+}
+
+static nq_lsn append(fixture *f, size_t value_bytes) {
+    static uint8_t value[1 << 21];
+    nq_log_record record = {.kind = NQ_RECORD_PUT,
+                            .tree = 1,
+                            .key = NQ_BYTES_LITERAL("k"),
+                            .value = nq_bytes_of(value, value_bytes)};
+    nq_lsn end;
+    size_t bytes = nq_record_bytes(&record);
+    assert_int_equal(nq_log_reserve(&f->ctx, f->log, bytes, bytes), NQ_OK);
+    assert_int_equal(nq_log_append(&f->ctx, f->log, &record, &end), NQ_OK);
+    return end;
+}
+
+static nq_lsn append_durably(fixture *f, size_t value_bytes) {
+    nq_lsn end = append(f, value_bytes);
+    assert_int_equal(nq_log_sync(&f->ctx, f->log, end), NQ_OK);
+    return end;
+}
+
+static void tear_down(fixture *f) {
+    nq_log_close(f->log);
+    nq_sim_vfs_destroy(f->disk);
+}
+
+static void what_was_synced_is_read_back_after_a_crash(void **state) {
+    (void)state;
+    fixture f;
+    nq_lsn end;
+    uint64_t cut;
+    set_up(&f);
+    assert_int_equal(reopen(&f, (nq_lsn){0}, &end, &cut), 0);
+    nq_lsn last = {0};
+    for (int i = 0; i < 50; i++) {
+        last = append_durably(&f, (size_t)i * 100);
+    }
+    append(&f, 10); /* not synced */
+    nq_sim_vfs_cut_power(f.disk);
+    nq_log_close(f.log);
+    nq_sim_vfs_restart(f.disk);
+    assert_int_equal(reopen(&f, (nq_lsn){0}, &end, &cut), 50);
+    assert_int_equal(end.value, last.value);
+    tear_down(&f);
+}
+
+static void records_larger_than_a_segment_and_the_buffer_survive(void **state) {
+    (void)state;
+    fixture f;
+    nq_lsn end;
+    uint64_t cut;
+    set_up(&f);
+    reopen(&f, (nq_lsn){0}, &end, &cut);
+    for (int i = 0; i < 6; i++) {
+        append(&f, 700000);
+    }
+    append(&f, (1 << 21) - 100);
+    nq_lsn last = append_durably(&f, 1);
+    nq_log_close(f.log);
+    assert_int_equal(reopen(&f, (nq_lsn){0}, &end, &cut), 8);
+    assert_int_equal(end.value, last.value);
+    assert_int_equal(cut, 0);
+    tear_down(&f);
+}
+
+static void a_broken_group_with_others_behind_it_is_refused(void **state) {
+    (void)state;
+    fixture f;
+    nq_lsn end;
+    uint64_t cut;
+    set_up(&f);
+    reopen(&f, (nq_lsn){0}, &end, &cut);
+    for (int i = 0; i < 5; i++) {
+        append_durably(&f, 100);
+    }
+    nq_log_close(f.log);
+    assert_true(nq_sim_vfs_flip_bit(f.disk, "log/0000000000000000.log", 2 * 4096 + 60, 3));
+    assert_int_equal(nq_log_open(&f.ctx, &f.options, (nq_lsn){0}, &f.log), NQ_OK);
+    nq_status status = NQ_OK;
+    int count = -1;
+    while (status == NQ_OK) {
+        nq_log_record record;
+        bool is_end;
+        status = nq_log_read(&f.ctx, f.log, &record, &end, &is_end);
+        assert_false(status == NQ_OK && is_end);
+        count++;
+    }
+    assert_int_equal(status, NQ_LOG_CORRUPT);
+    assert_int_equal(count, 2);
+    tear_down(&f);
+}
+
+static void a_broken_last_group_is_cut_and_reported(void **state) {
+    (void)state;
+    fixture f;
+    nq_lsn end;
+    uint64_t cut;
+    set_up(&f);
+    reopen(&f, (nq_lsn){0}, &end, &cut);
+    for (int i = 0; i < 5; i++) {
+        append_durably(&f, 100);
+    }
+    nq_log_close(f.log);
+    assert_true(nq_sim_vfs_flip_bit(f.disk, "log/0000000000000000.log", 4 * 4096 + 60, 3));
+    assert_int_equal(reopen(&f, (nq_lsn){0}, &end, &cut), 4);
+    assert_true(cut != 0);
+    /* And the log goes on in its place. */
+    append_durably(&f, 100);
+    nq_log_close(f.log);
+    assert_int_equal(reopen(&f, (nq_lsn){0}, &end, &cut), 5);
+    assert_int_equal(cut, 0);
+    tear_down(&f);
+}
+
+static void a_missing_segment_is_refused(void **state) {
+    (void)state;
+    fixture f;
+    nq_lsn end;
+    uint64_t cut;
+    set_up(&f);
+    reopen(&f, (nq_lsn){0}, &end, &cut);
+    for (int i = 0; i < 40; i++) {
+        append_durably(&f, 3000);
+    }
+    nq_log_close(f.log);
+    f.log = NULL;
+    assert_int_equal(nq_vfs_unlink(&f.ctx, f.options.vfs, "log/0000000000000001.log"), NQ_OK);
+    assert_int_equal(nq_log_open(&f.ctx, &f.options, (nq_lsn){0}, &f.log), NQ_LOG_CORRUPT);
+    assert_int_equal(nq_log_open(&f.ctx, &f.options, (nq_lsn){SEGMENT_BYTES}, &f.log),
+                     NQ_LOG_CORRUPT);
+    nq_sim_vfs_destroy(f.disk);
+}
+
+static void recycled_segments_do_not_speak_of_the_past(void **state) {
+    (void)state;
+    fixture f;
+    nq_lsn end;
+    uint64_t cut;
+    set_up(&f);
+    reopen(&f, (nq_lsn){0}, &end, &cut);
+    nq_lsn start = {0};
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < 20; i++) {
+            append_durably(&f, 3000);
+        }
+        start = nq_log_durable_end(f.log);
+        assert_int_equal(nq_log_recycle(&f.ctx, f.log, start, 4 * SEGMENT_BYTES), NQ_OK);
+    }
+    append_durably(&f, 1);
+    nq_log_close(f.log);
+    assert_int_equal(reopen(&f, start, &end, &cut), 1);
+    tear_down(&f);
+}
+
+static void a_failed_sync_ends_the_log(void **state) {
+    (void)state;
+    fixture f;
+    nq_lsn end;
+    uint64_t cut;
+    set_up(&f);
+    reopen(&f, (nq_lsn){0}, &end, &cut);
+    append_durably(&f, 100);
+    end = append(&f, 100);
+    nq_sim_vfs_fault_at(f.disk, NQ_SIM_SYNC_ERROR, 1);
+    assert_int_equal(nq_log_sync(&f.ctx, f.log, end), NQ_IO_ERROR);
+    assert_int_equal(nq_log_health(f.log), NQ_IO_ERROR);
+    assert_int_equal(nq_log_sync(&f.ctx, f.log, end), NQ_READ_ONLY_DATABASE);
+    assert_int_equal(nq_log_reserve(&f.ctx, f.log, 1, 1), NQ_READ_ONLY_DATABASE);
+    nq_log_record record = {.kind = NQ_RECORD_TREE_CREATE, .tree = 1};
+    assert_int_equal(nq_log_append(&f.ctx, f.log, &record, &end), NQ_READ_ONLY_DATABASE);
+    nq_log_close(f.log);
+    nq_sim_vfs_crash(f.disk);
+    assert_true(reopen(&f, (nq_lsn){0}, &end, &cut) >= 1);
+    tear_down(&f);
+}
+
+static void a_full_disk_is_met_before_the_first_record(void **state) {
+    (void)state;
+    fixture f;
+    nq_lsn end;
+    uint64_t cut;
+    set_up(&f);
+    reopen(&f, (nq_lsn){0}, &end, &cut);
+    append_durably(&f, 100);
+    nq_sim_vfs_set_capacity(f.disk, 40 << 10);
+    assert_int_equal(nq_log_reserve(&f.ctx, f.log, 100000, 1000), NQ_DISK_FULL);
+    assert_int_equal(nq_log_health(f.log), NQ_OK);
+    append_durably(&f, 100);
+    nq_sim_vfs_set_capacity(f.disk, 0);
+    append_durably(&f, 100000);
+    tear_down(&f);
+}
+
+/* ---- Many at once ---- */
+
+typedef struct committers {
+    fixture *f;
+    nq_mutex turn;
+    _Atomic int failures;
+} committers;
+
+enum { COMMITTERS = 6, COMMITS = 150 };
+
+static void commit_often(void *argument) {
+    committers *c = argument;
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    for (int i = 0; i < COMMITS; i++) {
+        nq_log_record record = {.kind = NQ_RECORD_TREE_CREATE, .tree = (uint32_t)i};
+        nq_lsn end;
+        nq_mutex_lock(&c->turn);
+        nq_status status = nq_log_reserve(&ctx, c->f->log, 100, 100);
+        if (status == NQ_OK) {
+            status = nq_log_append(&ctx, c->f->log, &record, &end);
+        }
+        nq_mutex_unlock(&c->turn);
+        if (status != NQ_OK || nq_log_sync(&ctx, c->f->log, end) != NQ_OK ||
+            nq_log_durable_end(c->f->log).value < end.value) {
+            atomic_fetch_add(&c->failures, 1);
+        }
+    }
+}
+
+static void many_committers_share_syncs(void **state) {
+    (void)state;
+    fixture f;
+    nq_lsn end;
+    uint64_t cut;
+    set_up(&f);
+    reopen(&f, (nq_lsn){0}, &end, &cut);
+    committers c = {.f = &f};
+    nq_mutex_init(&c.turn, NQ_LOCK_STORE_COMMIT);
+    nq_thread threads[COMMITTERS];
+    for (int i = 0; i < COMMITTERS; i++) {
+        assert_int_equal(nq_thread_start(&f.ctx, &threads[i], "committer", commit_often, &c),
+                         NQ_OK);
+    }
+    for (int i = 0; i < COMMITTERS; i++) {
+        nq_thread_join(&threads[i]);
+    }
+    assert_int_equal(atomic_load(&c.failures), 0);
+    nq_mutex_deinit(&c.turn);
+    nq_log_close(f.log);
+    assert_int_equal(reopen(&f, (nq_lsn){0}, &end, &cut), COMMITTERS * COMMITS);
+    tear_down(&f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_synced_is_read_back_after_a_crash),
+        cmocka_unit_test(records_larger_than_a_segment_and_the_buffer_survive),
+        cmocka_unit_test(a_broken_group_with_others_behind_it_is_refused),
+        cmocka_unit_test(a_broken_last_group_is_cut_and_reported),
+        cmocka_unit_test(a_missing_segment_is_refused),
+        cmocka_unit_test(recycled_segments_do_not_speak_of_the_past),
+        cmocka_unit_test(a_failed_sync_ends_the_log),
+        cmocka_unit_test(a_full_disk_is_met_before_the_first_record),
+        cmocka_unit_test(many_committers_share_syncs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

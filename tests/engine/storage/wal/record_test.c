@@ -1,0 +1,114 @@
+/* Record: what is written is read at its own position and nowhere else. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "engine/storage/wal/record.h"
+
+enum { SALT = 99 };
+
+static const nq_lsn here = {8192 + 48};
+
+static nq_log_record put(void) {
+    return (nq_log_record){.kind = NQ_RECORD_PUT,
+                           .tree = 17,
+                           .key = NQ_BYTES_LITERAL("a key"),
+                           .value = NQ_BYTES_LITERAL("a value")};
+}
+
+static void assert_same(const nq_log_record *left, const nq_log_record *right) {
+    assert_int_equal(left->kind, right->kind);
+    assert_int_equal(left->tree, right->tree);
+    assert_true(nq_bytes_equal(left->key, right->key));
+    assert_true(nq_bytes_equal(left->value, right->value));
+    assert_int_equal(left->generation, right->generation);
+    assert_int_equal(left->time_us, right->time_us);
+}
+
+static void every_kind_survives(void **state) {
+    (void)state;
+    const nq_log_record records[] = {
+        put(),
+        {.kind = NQ_RECORD_REMOVE, .tree = 1, .key = NQ_BYTES_LITERAL("k")},
+        {.kind = NQ_RECORD_TREE_CREATE, .tree = 18},
+        {.kind = NQ_RECORD_TREE_DROP, .tree = 18},
+        {.kind = NQ_RECORD_COMMIT,
+         .generation = 1234567890123,
+         .time_us = -5,
+         .key = NQ_BYTES_LITERAL("request"),
+         .value = NQ_BYTES_LITERAL("result")},
+        {.kind = NQ_RECORD_COMMIT, .generation = 1},
+    };
+    for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
+        uint8_t bytes[256];
+        nq_log_record read;
+        size_t size;
+        nq_record_encode(&records[i], here, SALT, bytes);
+        assert_true(nq_record_decode(nq_bytes_of(bytes, sizeof bytes), here, SALT, &read, &size));
+        assert_int_equal(size, nq_record_bytes(&records[i]));
+        assert_same(&records[i], &read);
+    }
+}
+
+static void a_record_is_valid_only_where_it_was_meant(void **state) {
+    (void)state;
+    uint8_t bytes[256];
+    nq_log_record record = put();
+    nq_log_record read;
+    size_t size;
+    nq_record_encode(&record, here, SALT, bytes);
+    nq_bytes all = nq_bytes_of(bytes, nq_record_bytes(&record));
+    assert_false(nq_record_decode(all, (nq_lsn){here.value + 4096}, SALT, &read, &size));
+    assert_false(nq_record_decode(all, here, SALT + 1, &read, &size));
+    for (size_t cut = 0; cut < all.size; cut++) {
+        assert_false(nq_record_decode(nq_bytes_of(bytes, cut), here, SALT, &read, &size));
+    }
+    for (size_t bit = 0; bit < all.size * 8; bit++) {
+        bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+        assert_false(nq_record_decode(all, here, SALT, &read, &size));
+        bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+    }
+}
+
+static void a_group_is_valid_only_with_all_its_records(void **state) {
+    (void)state;
+    uint8_t payload[256];
+    uint8_t header[NQ_LOG_GROUP_HEADER_BYTES];
+    nq_log_record record = put();
+    size_t one = nq_record_bytes(&record);
+    nq_record_encode(&record, here, SALT, payload);
+    nq_record_encode(&record, (nq_lsn){here.value + one}, SALT, payload + one);
+    nq_log_group group = {
+        .lsn = {8192}, .previous = {4096}, .payload_bytes = (uint32_t)(2 * one), .record_count = 2};
+    nq_log_group_encode(&group, SALT, header);
+    nq_log_group read;
+    assert_true(nq_log_group_decode(header, group.lsn, SALT, &read));
+    assert_int_equal(read.previous.value, 4096);
+    assert_true(nq_log_group_is_valid(&read, nq_bytes_of(payload, 2 * one), SALT));
+    assert_false(nq_log_group_is_valid(&read, nq_bytes_of(payload, 2 * one - 1), SALT));
+    read.record_count = 1;
+    assert_false(nq_log_group_is_valid(&read, nq_bytes_of(payload, 2 * one), SALT));
+    read.record_count = 3;
+    assert_false(nq_log_group_is_valid(&read, nq_bytes_of(payload, 2 * one), SALT));
+    read.record_count = 2;
+    payload[2 * one - 1] ^= 1;
+    assert_false(nq_log_group_is_valid(&read, nq_bytes_of(payload, 2 * one), SALT));
+    assert_false(nq_log_group_decode(header, (nq_lsn){8192 + 4096}, SALT, &read));
+    for (size_t bit = 0; bit < sizeof header * 8; bit++) {
+        header[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+        assert_false(nq_log_group_decode(header, group.lsn, SALT, &read));
+        header[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kind_survives),
+        cmocka_unit_test(a_record_is_valid_only_where_it_was_meant),
+        cmocka_unit_test(a_group_is_valid_only_with_all_its_records),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
