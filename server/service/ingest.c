@@ -214,9 +214,14 @@ static void on_half_close(nq_call *call) {
     nq_writer writer;
     nq_arena_reset(&state->arena);
     nq_call_init_ctx(call, &ctx, &state->arena);
-    nq_status status = state->ingest == NULL
-                           ? nq_fail(&ctx, NQ_INVALID_ARGUMENT, "the call ended without a header")
-                           : commit(&ctx, state);
+    /* A client that vanished may look as if it had half-closed: what it did not hear of is dropped.
+     */
+    nq_status status = nq_ctx_poll(&ctx);
+    if (status == NQ_OK) {
+        status = state->ingest == NULL
+                     ? nq_fail(&ctx, NQ_INVALID_ARGUMENT, "the call ended without a header")
+                     : commit(&ctx, state);
+    }
     if (status != NQ_OK) {
         nq_call_fail(call, &ctx.error);
     } else {

@@ -48,7 +48,7 @@ struct nq_transaction_registry {
     uint32_t count;
     uint32_t count_max;
     bool is_stopping;
-    uint32_t expired_next;
+    uint64_t expired_total;
     nq_open_transaction *buckets[BUCKET_COUNT];
     uint8_t expired[EXPIRED_COUNT][NQ_TRANSACTION_ID_BYTES];
 };
@@ -76,8 +76,8 @@ static nq_open_transaction *take_idle(nq_transaction_registry *registry, bool al
             entry->next = taken;
             taken = entry;
             registry->count--;
-            memcpy(registry->expired[registry->expired_next], entry->id, sizeof entry->id);
-            registry->expired_next = (registry->expired_next + 1) % EXPIRED_COUNT;
+            memcpy(registry->expired[registry->expired_total++ % EXPIRED_COUNT], entry->id,
+                   sizeof entry->id);
         }
     }
     return taken;
@@ -201,7 +201,7 @@ nq_status nq_transaction_registry_begin(nq_ctx *ctx, nq_transaction_registry *re
 }
 
 static bool has_expired(const nq_transaction_registry *registry, nq_bytes id) {
-    for (uint32_t i = 0; i < EXPIRED_COUNT; i++) {
+    for (uint32_t i = 0; i < EXPIRED_COUNT && i < registry->expired_total; i++) {
         if (memcmp(registry->expired[i], id.data, NQ_TRANSACTION_ID_BYTES) == 0) {
             return true;
         }

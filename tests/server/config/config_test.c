@@ -32,7 +32,8 @@ static nq_status read_file(nq_ctx *ctx, nq_arena *arena, const char *path, nq_by
 static nq_status load(config_fixture *f, const char *const *arguments,
                       const char *const *environment) {
     static const char *const none[] = {NULL};
-    const nq_config_sources sources = {arguments == NULL ? none : arguments, environment, read_file};
+    const nq_config_sources sources = {arguments == NULL ? none : arguments, environment,
+                                       read_file};
     return nq_config_load(&f->ctx, &f->arena, &sources, &f->config, &f->command);
 }
 
@@ -74,8 +75,10 @@ static void a_flag_beats_the_environment_beats_the_file_beats_the_default(void *
     assert_true(f->config.storage_cache_bytes == (uint64_t)2 << 30);
     assert_int_equal(f->config.limit_transactions, 9);
     assert_int_equal(f->config.sources[NQ_SETTING_INDEX_limit_transactions], NQ_SOURCE_FLAG);
-    assert_int_equal(f->config.sources[NQ_SETTING_INDEX_storage_cache_bytes], NQ_SOURCE_ENVIRONMENT);
-    assert_int_equal(f->config.sources[NQ_SETTING_INDEX_storage_checkpoint_log_bytes], NQ_SOURCE_FILE);
+    assert_int_equal(f->config.sources[NQ_SETTING_INDEX_storage_cache_bytes],
+                     NQ_SOURCE_ENVIRONMENT);
+    assert_int_equal(f->config.sources[NQ_SETTING_INDEX_storage_checkpoint_log_bytes],
+                     NQ_SOURCE_FILE);
     assert_int_equal(f->config.sources[NQ_SETTING_INDEX_listen], NQ_SOURCE_DEFAULT);
 }
 
@@ -119,11 +122,10 @@ static void an_unknown_variable_suggests_the_nearest(void **state) {
 
 static void what_kubernetes_says_about_a_service_of_our_name_is_not_for_us(void **state) {
     config_fixture *f = *state;
-    const char *const links[] = {"NEUROQUANTUM_SERVICE_HOST=10.0.0.1",
-                                 "NEUROQUANTUM_SERVICE_PORT=50051",
-                                 "NEUROQUANTUM_SERVICE_PORT_GRPC=50051",
-                                 "NEUROQUANTUM_PORT=tcp://10.0.0.1:50051",
-                                 "NEUROQUANTUM_PORT_50051_TCP_ADDR=10.0.0.1", NULL};
+    const char *const links[] = {
+        "NEUROQUANTUM_SERVICE_HOST=10.0.0.1",        "NEUROQUANTUM_SERVICE_PORT=50051",
+        "NEUROQUANTUM_SERVICE_PORT_GRPC=50051",      "NEUROQUANTUM_PORT=tcp://10.0.0.1:50051",
+        "NEUROQUANTUM_PORT_50051_TCP_ADDR=10.0.0.1", NULL};
     assert_int_equal(load(f, NULL, links), NQ_OK);
 }
 
@@ -133,7 +135,8 @@ static void the_file_names_its_mistakes_with_their_line(void **state) {
     static const struct {
         const char *text, *message, *hint;
     } files[] = {
-        {"storage:\n  cahce: 1GiB\n", "nq.yaml:2: storage.cahce: there is no such setting", "storage.cache"},
+        {"storage:\n  cahce: 1GiB\n", "nq.yaml:2: storage.cahce: there is no such setting",
+         "storage.cache"},
         {"storage: 5\n", "nq.yaml:1: storage: there is no such setting", ""},
         {"storage:\n  cache: [1]\n", "nq.yaml:2: a value or a mapping is expected here", ""},
         {"- listen\n", "nq.yaml:1: settings are expected here", ""},
@@ -141,7 +144,8 @@ static void the_file_names_its_mistakes_with_their_line(void **state) {
         {"listen: 'a:1'\n---\nlisten: 'b:2'\n", "second document", ""},
         {"listen: &x 'a:1'\n", "nq.yaml:1: a value or a mapping is expected here", ""},
         {"listen: \"unfinished\n", "nq.yaml:", ""},
-        {"log:\n  level: loud\n", "nq.yaml:2: log.level: \"loud\" is not one of debug|info|warn|error", ""},
+        {"log:\n  level: loud\n",
+         "nq.yaml:2: log.level: \"loud\" is not one of debug|info|warn|error", ""},
         {"log:\n  access: maybe\n", "is neither true nor false", ""},
         {"storage:\n  cache: 1KiB\n", "is not between 1MiB and 1TiB", ""},
         {"storage:\n  cache: 1MB\n", "has an unknown unit", ""},
@@ -194,8 +198,10 @@ static void addresses_are_split_into_host_and_port(void **state) {
     static const struct {
         const char *address, *host;
         uint16_t port;
-    } cases[] = {{"127.0.0.1:50051", "127.0.0.1", 50051}, {"[::1]:0", "::1", 0},
-                 {":8080", "::", 8080},                    {"db.local:65535", "db.local", 65535}};
+    } cases[] = {{"127.0.0.1:50051", "127.0.0.1", 50051},
+                 {"[::1]:0", "::1", 0},
+                 {":8080", "::", 8080},
+                 {"db.local:65535", "db.local", 65535}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char host[NQ_CONFIG_HOST_BYTES];
         uint16_t port = 0;
@@ -255,17 +261,21 @@ int main(void) {
         cmocka_unit_test_setup_teardown(every_default_is_within_its_own_range, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             a_flag_beats_the_environment_beats_the_file_beats_the_default, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_config_flag_beats_the_config_variable, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_config_flag_beats_the_config_variable, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(an_unknown_flag_suggests_the_nearest, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_unknown_variable_suggests_the_nearest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_unknown_variable_suggests_the_nearest, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(
             what_kubernetes_says_about_a_service_of_our_name_is_not_for_us, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_file_names_its_mistakes_with_their_line, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_file_names_its_mistakes_with_their_line, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(an_empty_file_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_bare_boolean_flag_is_true, set_up, tear_down),
         cmocka_unit_test_setup_teardown(commands_are_found_wherever_they_stand, set_up, tear_down),
         cmocka_unit_test(addresses_are_split_into_host_and_port),
-        cmocka_unit_test_setup_teardown(the_printed_defaults_load_to_the_defaults, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_printed_defaults_load_to_the_defaults, set_up,
+                                        tear_down),
         cmocka_unit_test(the_reference_in_the_docs_is_fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

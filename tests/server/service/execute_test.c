@@ -3,7 +3,8 @@
 
 static void a_statement_answers_with_rows(void **state) {
     service_fixture *f = *state;
-    Neuroquantum__V1__ExecuteResponse *have = service_sql(f, "SELECT 1 + 1 AS two, 'x' AS t, NULL AS n");
+    Neuroquantum__V1__ExecuteResponse *have =
+        service_sql(f, "SELECT 1 + 1 AS two, 'x' AS t, NULL AS n");
     assert_non_null(have);
     assert_true(have->query_id[0] != '\0');
     assert_int_equal(have->n_columns, 3);
@@ -32,9 +33,9 @@ static void writes_say_how_many_rows(void **state) {
 }
 
 /* Execute with everything a test may want to vary. */
-static Neuroquantum__V1__ExecuteResponse *execute_with(service_fixture *f, const char *sql,
-                                                       const Neuroquantum__V1__QueryOptions *options,
-                                                       const char *request_id) {
+static Neuroquantum__V1__ExecuteResponse *execute_with(
+    service_fixture *f, const char *sql, const Neuroquantum__V1__QueryOptions *options,
+    const char *request_id) {
     Neuroquantum__V1__ExecuteRequest request = NEUROQUANTUM__V1__EXECUTE_REQUEST__INIT;
     Neuroquantum__V1__Statement statement = NEUROQUANTUM__V1__STATEMENT__INIT;
     statement.source_case = NEUROQUANTUM__V1__STATEMENT__SOURCE_SQL;
@@ -55,11 +56,13 @@ static void columns_are_one_batch_however_many_rows(void **state) {
         char sql[2048];
         int used = snprintf(sql, sizeof sql, "INSERT INTO t VALUES ");
         for (int j = 0; j < 100; j++) {
-            used += snprintf(sql + used, sizeof sql - (size_t)used, "%s(%d)", j == 0 ? "" : ",", i * 100 + j);
+            used += snprintf(sql + used, sizeof sql - (size_t)used, "%s(%d)", j == 0 ? "" : ",",
+                             i * 100 + j);
         }
         service_do(f, sql);
     }
-    Neuroquantum__V1__ExecuteResponse *have = execute_with(f, "SELECT id FROM t ORDER BY id", &options, "");
+    Neuroquantum__V1__ExecuteResponse *have =
+        execute_with(f, "SELECT id FROM t ORDER BY id", &options, "");
     assert_non_null(have);
     assert_int_equal(have->result_case, NEUROQUANTUM__V1__EXECUTE_RESPONSE__RESULT_COLUMN_BATCH);
     assert_int_equal(have->column_batch->row_count, 3000);
@@ -152,7 +155,8 @@ static void a_repeated_request_id_writes_once(void **state) {
 /* ---- Transactions ---- */
 
 static ProtobufCBinaryData begin(service_fixture *f, uint8_t id[16]) {
-    Neuroquantum__V1__BeginTransactionRequest request = NEUROQUANTUM__V1__BEGIN_TRANSACTION_REQUEST__INIT;
+    Neuroquantum__V1__BeginTransactionRequest request =
+        NEUROQUANTUM__V1__BEGIN_TRANSACTION_REQUEST__INIT;
     Neuroquantum__V1__BeginTransactionResponse *have =
         CALL(f, "BeginTransaction", &request, begin_transaction_response);
     assert_non_null(have);
@@ -163,7 +167,8 @@ static ProtobufCBinaryData begin(service_fixture *f, uint8_t id[16]) {
 }
 
 static bool commit(service_fixture *f, ProtobufCBinaryData id) {
-    Neuroquantum__V1__CommitTransactionRequest request = NEUROQUANTUM__V1__COMMIT_TRANSACTION_REQUEST__INIT;
+    Neuroquantum__V1__CommitTransactionRequest request =
+        NEUROQUANTUM__V1__COMMIT_TRANSACTION_REQUEST__INIT;
     request.transaction_id = id;
     Neuroquantum__V1__CommitTransactionResponse *have =
         CALL(f, "CommitTransaction", &request, commit_transaction_response);
@@ -173,7 +178,8 @@ static bool commit(service_fixture *f, ProtobufCBinaryData id) {
 }
 
 static bool rollback(service_fixture *f, ProtobufCBinaryData id, const char *savepoint) {
-    Neuroquantum__V1__RollbackTransactionRequest request = NEUROQUANTUM__V1__ROLLBACK_TRANSACTION_REQUEST__INIT;
+    Neuroquantum__V1__RollbackTransactionRequest request =
+        NEUROQUANTUM__V1__ROLLBACK_TRANSACTION_REQUEST__INIT;
     request.transaction_id = id;
     request.to_savepoint = (char *)savepoint;
     void *have = CALL(f, "RollbackTransaction", &request, rollback_transaction_response);
@@ -248,7 +254,8 @@ static void sql_begins_and_ends_transactions_too(void **state) {
     service_fixture *f = *state;
     uint8_t id[16];
     service_do(f, "CREATE TABLE t (id INTEGER)");
-    Neuroquantum__V1__ExecuteResponse *have = service_sql(f, "BEGIN ISOLATION LEVEL REPEATABLE READ");
+    Neuroquantum__V1__ExecuteResponse *have =
+        service_sql(f, "BEGIN ISOLATION LEVEL REPEATABLE READ");
     assert_non_null(have);
     assert_int_equal(have->transaction_id.len, 16);
     memcpy(id, have->transaction_id.data, 16);
@@ -328,7 +335,8 @@ static void a_statement_that_fails_ends_the_transaction_it_began(void **state) {
 static void open_transactions_are_limited(void **state) {
     service_fixture *f = *state;
     uint8_t ids[4][16];
-    Neuroquantum__V1__BeginTransactionRequest request = NEUROQUANTUM__V1__BEGIN_TRANSACTION_REQUEST__INIT;
+    Neuroquantum__V1__BeginTransactionRequest request =
+        NEUROQUANTUM__V1__BEGIN_TRANSACTION_REQUEST__INIT;
     for (int i = 0; i < 4; i++) {
         (void)begin(f, ids[i]);
     }
@@ -398,8 +406,6 @@ static void a_batch_cannot_end_its_transaction(void **state) {
     assert_string_equal(f->reason, "TRANSACTION_ACTIVE");
     assert_int_equal(nq_transaction_registry_count(f->service.transactions), 0);
 }
-
-#define SERVICE_TEST(name) cmocka_unit_test_setup_teardown(name, service_set_up, service_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -3,14 +3,12 @@
 
 #include <stdlib.h>
 
-#include "server/wire/status_wire.h"
-
 static void open_all(service_fixture *f) {
     const nq_config *config = &f->config;
     nq_database_options options = {.statement_bytes_max = 64 << 20};
-    assert_int_equal(nq_database_open(&f->ctx, nq_sim_vfs_as_vfs(f->disk), "db", &options,
-                                      &f->service.database),
-                     NQ_OK);
+    assert_int_equal(
+        nq_database_open(&f->ctx, nq_sim_vfs_as_vfs(f->disk), "db", &options, &f->service.database),
+        NQ_OK);
     assert_int_equal(nq_query_registry_create(&f->ctx, &f->service.queries), NQ_OK);
     assert_int_equal(nq_transaction_registry_create(
                          &f->ctx, f->service.database, (uint32_t)config->limit_transactions,
@@ -90,9 +88,8 @@ void service_note_end(service_fixture *f, nq_fake_call *call) {
     }
     f->status = google__rpc__status__unpack(NULL, details.size, details.data);
     assert_non_null(f->status);
-    Google__Rpc__ErrorInfo *info =
-        google__rpc__error_info__unpack(NULL, f->status->details[0]->value.len,
-                                        f->status->details[0]->value.data);
+    Google__Rpc__ErrorInfo *info = google__rpc__error_info__unpack(
+        NULL, f->status->details[0]->value.len, f->status->details[0]->value.data);
     strncpy(f->reason, info->reason, sizeof f->reason - 1);
     wire_free(info);
 }
@@ -110,8 +107,9 @@ void *service_call(service_fixture *f, const char *method, const ProtobufCMessag
     service_note_end(f, call);
     if (f->code == NQ_RPC_OK) {
         nq_bytes message = nq_fake_call_message(call, 0);
-        answer = protobuf_c_message_unpack(response, NULL, message.size,
-                                           message.data == NULL ? (const uint8_t *)"" : message.data);
+        answer =
+            protobuf_c_message_unpack(response, NULL, message.size,
+                                      message.data == NULL ? (const uint8_t *)"" : message.data);
         assert_non_null(answer);
     }
     nq_fake_call_close(call);

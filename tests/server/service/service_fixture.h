@@ -1,5 +1,5 @@
-/* Service fixture: the real engine on a simulated disk, the services' own state, and calls that need no
- * network. */
+/* Service fixture: the real engine on a simulated disk, the services' own state, and calls that
+ * need no network. */
 #ifndef NQ_TESTS_SERVER_SERVICE_FIXTURE_H
 #define NQ_TESTS_SERVER_SERVICE_FIXTURE_H
 
@@ -17,6 +17,7 @@
 
 #include "engine/ground/os/sim_vfs.h"
 #include "server/service/service.h"
+#include "server/wire/status_wire.h"
 #include "tests/support/fake_call.h"
 
 typedef struct service_fixture {
@@ -35,6 +36,8 @@ typedef struct service_fixture {
 int service_set_up(void **state);
 int service_tear_down(void **state);
 
+#define SERVICE_TEST(name) cmocka_unit_test_setup_teardown(name, service_set_up, service_tear_down)
+
 /* Opens the database again, as a restart would; the registries start empty. */
 void service_restart(service_fixture *fixture);
 
@@ -48,7 +51,8 @@ void *service_call(service_fixture *fixture, const char *method, const ProtobufC
 #define CALL(fixture, method, request, response) \
     service_call((fixture), (method), &(request)->base, &neuroquantum__v1__##response##__descriptor)
 
-/* Runs SQL by Execute in a transaction (id may be NULL) and unpacks the answer; NULL when it failed. */
+/* Runs SQL by Execute in a transaction (id may be NULL) and unpacks the answer; NULL when it
+ * failed. */
 Neuroquantum__V1__ExecuteResponse *service_sql_in(service_fixture *fixture,
                                                   const ProtobufCBinaryData *transaction_id,
                                                   const char *sql);

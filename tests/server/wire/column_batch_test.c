@@ -1,5 +1,5 @@
-/* Column batches: what is written reads back the same, by the generated code and by our reader; what
- * a stranger sends is refused when any length, offset or text is wrong. */
+/* Column batches: what is written reads back the same, by the generated code and by our reader;
+ * what a stranger sends is refused when any length, offset or text is wrong. */
 #include <neuroquantum/v1/types.pb-c.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +11,12 @@
 enum { COLUMNS = 12, ARENA_BYTES = 64 << 20, FIELD = 4 };
 
 static const nq_type_id column_types[COLUMNS] = {
-    NQ_TYPE_BOOL,    NQ_TYPE_INT16, NQ_TYPE_INT32, NQ_TYPE_INT64,     NQ_TYPE_FLOAT32, NQ_TYPE_FLOAT64,
-    NQ_TYPE_TEXT,    NQ_TYPE_BYTES, NQ_TYPE_DATE,  NQ_TYPE_TIMESTAMP, NQ_TYPE_TIME,    NQ_TYPE_UUID,
+    NQ_TYPE_BOOL, NQ_TYPE_INT16, NQ_TYPE_INT32, NQ_TYPE_INT64,     NQ_TYPE_FLOAT32, NQ_TYPE_FLOAT64,
+    NQ_TYPE_TEXT, NQ_TYPE_BYTES, NQ_TYPE_DATE,  NQ_TYPE_TIMESTAMP, NQ_TYPE_TIME,    NQ_TYPE_UUID,
 };
 
-static const char *const words[] = {"", "a", "Grüße", "世界", "a longer text, of more than sixteen bytes"};
+static const char *const words[] = {"", "a", "Grüße", "世界",
+                                    "a longer text, of more than sixteen bytes"};
 
 /* Random rows of every type, some of them null, in the arena. */
 static nq_batch make_batch(nq_arena *arena, nq_rng *rng, uint32_t row_count, bool with_nulls) {
@@ -36,8 +37,9 @@ static nq_batch make_batch(nq_arena *arena, nq_rng *rng, uint32_t row_count, boo
                 break;
             case NQ_FORM_INT64:
                 ((int64_t *)values)[r] =
-                    column_types[c] == NQ_TYPE_INT16                                   ? (int16_t)bits
-                    : column_types[c] == NQ_TYPE_INT32 || column_types[c] == NQ_TYPE_DATE ? (int32_t)bits
+                    column_types[c] == NQ_TYPE_INT16 ? (int16_t)bits
+                    : column_types[c] == NQ_TYPE_INT32 || column_types[c] == NQ_TYPE_DATE
+                        ? (int32_t)bits
                     : column_types[c] == NQ_TYPE_TIME ? (int64_t)(bits % 86400000001)
                                                       : (int64_t)bits;
                 break;
@@ -56,9 +58,8 @@ static nq_batch make_batch(nq_arena *arena, nq_rng *rng, uint32_t row_count, boo
                 break;
             }
         }
-        columns[c] = (nq_vector){.type = NQ_TYPE(column_types[c]),
-                                 .nulls = with_nulls ? nulls : NULL,
-                                 .values = values};
+        columns[c] = (nq_vector){
+            .type = NQ_TYPE(column_types[c]), .nulls = with_nulls ? nulls : NULL, .values = values};
     }
     return (nq_batch){.row_count = row_count, .column_count = COLUMNS, .columns = columns};
 }
@@ -213,8 +214,8 @@ static void many_batches_collect_into_one(void **state) {
     for (uint32_t c = 0; c < COLUMNS; c++) {
         columns[c] = (nq_column_info){.type = NQ_TYPE(column_types[c])};
     }
-    assert_int_equal(nq_column_collector_create(&fixture.ctx, columns, COLUMNS, 4 << 20, &collector),
-                     NQ_OK);
+    assert_int_equal(
+        nq_column_collector_create(&fixture.ctx, columns, COLUMNS, 4 << 20, &collector), NQ_OK);
     for (uint32_t i = 0; i < 5; i++) {
         batches[i] = make_batch(&fixture.arena, &rng, sizes[i], i != 1);
         assert_int_equal(nq_column_collector_append(&fixture.ctx, collector, &batches[i]), NQ_OK);
@@ -271,8 +272,9 @@ static void the_reader_gives_back_what_the_writer_wrote(void **state) {
         nq_batch batch = make_batch(&fixture.arena, &rng, row_count, round % 2 == 1);
         nq_writer_init(&writer, 16, 4 << 20);
         nq_column_batch_write(&writer, FIELD, &batch);
-        assert_int_equal(nq_column_batch_read(&fixture.ctx, written_body(&writer), types, COLUMNS, &have),
-                         NQ_OK);
+        assert_int_equal(
+            nq_column_batch_read(&fixture.ctx, written_body(&writer), types, COLUMNS, &have),
+            NQ_OK);
         assert_int_equal(have.row_count, row_count);
         uint32_t row = 0;
         for (uint32_t b = 0; b < have.batch_count; b++) {
@@ -329,24 +331,38 @@ static void every_lie_about_a_column_is_refused(void **state) {
         {"encoding unspecified", NQ_TYPE_INT16, 2, 0, "", 0, "\1\0\2\0", 4, "", 0, 0, NQ_OK},
         {"data too short", NQ_TYPE_INT16, 2, 0, "", 0, "\1\0\2", 3, "", 0, 1, NQ_INVALID_REQUEST},
         {"data too long", NQ_TYPE_INT16, 1, 0, "", 0, "\1\0\2\0", 4, "", 0, 1, NQ_INVALID_REQUEST},
-        {"rows without data", NQ_TYPE_INT64, 2000000000, 0, "", 0, "", 0, "", 0, 1, NQ_INVALID_REQUEST},
-        {"nulls without bitmap", NQ_TYPE_INT16, 1, 1, "", 0, "\1\0", 2, "", 0, 1, NQ_INVALID_REQUEST},
-        {"bitmap too long", NQ_TYPE_INT16, 1, 1, "\0\0", 2, "\1\0", 2, "", 0, 1, NQ_INVALID_REQUEST},
+        {"rows without data", NQ_TYPE_INT64, 2000000000, 0, "", 0, "", 0, "", 0, 1,
+         NQ_INVALID_REQUEST},
+        {"nulls without bitmap", NQ_TYPE_INT16, 1, 1, "", 0, "\1\0", 2, "", 0, 1,
+         NQ_INVALID_REQUEST},
+        {"bitmap too long", NQ_TYPE_INT16, 1, 1, "\0\0", 2, "\1\0", 2, "", 0, 1,
+         NQ_INVALID_REQUEST},
         {"wrong null count", NQ_TYPE_INT16, 1, 1, "\1", 1, "\1\0", 2, "", 0, 1, NQ_INVALID_REQUEST},
         {"right null count", NQ_TYPE_INT16, 1, 1, "\0", 1, "\1\0", 2, "", 0, 1, NQ_OK},
-        {"offsets for a number", NQ_TYPE_INT16, 1, 0, "", 0, "\1\0", 2, "\0\0\0\0", 4, 1, NQ_INVALID_REQUEST},
+        {"offsets for a number", NQ_TYPE_INT16, 1, 0, "", 0, "\1\0", 2, "\0\0\0\0", 4, 1,
+         NQ_INVALID_REQUEST},
         {"text", NQ_TYPE_TEXT, 2, 0, "", 0, "abc", 3, "\0\0\0\0\1\0\0\0\3\0\0\0", 12, 1, NQ_OK},
         {"text without offsets", NQ_TYPE_TEXT, 2, 0, "", 0, "abc", 3, "", 0, 1, NQ_INVALID_REQUEST},
-        {"first offset not 0", NQ_TYPE_TEXT, 1, 0, "", 0, "abc", 3, "\1\0\0\0\3\0\0\0", 8, 1, NQ_INVALID_REQUEST},
-        {"offset past the data", NQ_TYPE_TEXT, 1, 0, "", 0, "abc", 3, "\0\0\0\0\4\0\0\0", 8, 1, NQ_INVALID_REQUEST},
-        {"negative offset", NQ_TYPE_TEXT, 1, 0, "", 0, "abc", 3, "\0\0\0\0\377\377\377\377", 8, 1, NQ_INVALID_REQUEST},
-        {"falling offsets", NQ_TYPE_TEXT, 2, 0, "", 0, "abc", 3, "\0\0\0\0\3\0\0\0\1\0\0\0", 12, 1, NQ_INVALID_REQUEST},
-        {"data past the last offset", NQ_TYPE_TEXT, 1, 0, "", 0, "abc", 3, "\0\0\0\0\2\0\0\0", 8, 1, NQ_INVALID_REQUEST},
-        {"invalid UTF-8", NQ_TYPE_TEXT, 1, 0, "", 0, "a\377c", 3, "\0\0\0\0\3\0\0\0", 8, 1, NQ_INVALID_UTF8},
-        {"NUL in text", NQ_TYPE_TEXT, 1, 0, "", 0, "a\0c", 3, "\0\0\0\0\3\0\0\0", 8, 1, NQ_INVALID_UTF8},
-        {"a character cut in two", NQ_TYPE_TEXT, 2, 0, "", 0, "\303\274", 2, "\0\0\0\0\1\0\0\0\2\0\0\0", 12, 1, NQ_INVALID_UTF8},
-        {"any bytes are BYTES", NQ_TYPE_BYTES, 2, 0, "", 0, "\303\0", 2, "\0\0\0\0\1\0\0\0\2\0\0\0", 12, 1, NQ_OK},
-        {"a time past midnight", NQ_TYPE_TIME, 1, 0, "", 0, "\377\377\377\377\377\0\0\0", 8, "", 0, 1, NQ_INVALID_REQUEST},
+        {"first offset not 0", NQ_TYPE_TEXT, 1, 0, "", 0, "abc", 3, "\1\0\0\0\3\0\0\0", 8, 1,
+         NQ_INVALID_REQUEST},
+        {"offset past the data", NQ_TYPE_TEXT, 1, 0, "", 0, "abc", 3, "\0\0\0\0\4\0\0\0", 8, 1,
+         NQ_INVALID_REQUEST},
+        {"negative offset", NQ_TYPE_TEXT, 1, 0, "", 0, "abc", 3, "\0\0\0\0\377\377\377\377", 8, 1,
+         NQ_INVALID_REQUEST},
+        {"falling offsets", NQ_TYPE_TEXT, 2, 0, "", 0, "abc", 3, "\0\0\0\0\3\0\0\0\1\0\0\0", 12, 1,
+         NQ_INVALID_REQUEST},
+        {"data past the last offset", NQ_TYPE_TEXT, 1, 0, "", 0, "abc", 3, "\0\0\0\0\2\0\0\0", 8, 1,
+         NQ_INVALID_REQUEST},
+        {"invalid UTF-8", NQ_TYPE_TEXT, 1, 0, "", 0, "a\377c", 3, "\0\0\0\0\3\0\0\0", 8, 1,
+         NQ_INVALID_UTF8},
+        {"NUL in text", NQ_TYPE_TEXT, 1, 0, "", 0, "a\0c", 3, "\0\0\0\0\3\0\0\0", 8, 1,
+         NQ_INVALID_UTF8},
+        {"a character cut in two", NQ_TYPE_TEXT, 2, 0, "", 0, "\303\274", 2,
+         "\0\0\0\0\1\0\0\0\2\0\0\0", 12, 1, NQ_INVALID_UTF8},
+        {"any bytes are BYTES", NQ_TYPE_BYTES, 2, 0, "", 0, "\303\0", 2, "\0\0\0\0\1\0\0\0\2\0\0\0",
+         12, 1, NQ_OK},
+        {"a time past midnight", NQ_TYPE_TIME, 1, 0, "", 0, "\377\377\377\377\377\0\0\0", 8, "", 0,
+         1, NQ_INVALID_REQUEST},
         {"a dictionary", NQ_TYPE_INT16, 1, 0, "", 0, "\1\0", 2, "", 0, 3, NQ_FEATURE_UNSUPPORTED},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -372,8 +388,10 @@ static void the_number_of_columns_must_be_the_one_expected(void **state) {
     hostile_case one = {"", NQ_TYPE_INT16, 1, 0, "", 0, "\1\0", 2, "", 0, 1, NQ_OK};
     wire_fixture_init(&fixture, ARENA_BYTES);
     nq_bytes message = pack_case(&fixture, &one);
-    assert_int_equal(nq_column_batch_read(&fixture.ctx, message, types, 2, &have), NQ_INVALID_REQUEST);
-    assert_int_equal(nq_column_batch_read(&fixture.ctx, message, types, 0, &have), NQ_INVALID_REQUEST);
+    assert_int_equal(nq_column_batch_read(&fixture.ctx, message, types, 2, &have),
+                     NQ_INVALID_REQUEST);
+    assert_int_equal(nq_column_batch_read(&fixture.ctx, message, types, 0, &have),
+                     NQ_INVALID_REQUEST);
     wire_fixture_deinit(&fixture);
 }
 

@@ -85,13 +85,14 @@ static void wrong_wire_types_groups_and_bad_tags_are_refused(void **state) {
         uint8_t bytes[16];
         size_t size;
     } requests[] = {
-        {{0x08, 1}, 2},                    /* statement as a varint */
-        {{0x0d, 1, 2, 3, 4}, 5},           /* statement as fixed32 */
-        {{0x0b, 0x0c}, 2},                 /* a group */
-        {{0x0e}, 1},                       /* wire type 6 */
-        {{0x00, 0}, 2},                    /* field number 0 */
+        {{0x08, 1}, 2},                         /* statement as a varint */
+        {{0x0d, 1, 2, 3, 4}, 5},                /* statement as fixed32 */
+        {{0x0b, 0x0c}, 2},                      /* a group */
+        {{0x0e}, 1},                            /* wire type 6 */
+        {{0x00, 0}, 2},                         /* field number 0 */
         {{0xff, 0xff, 0xff, 0xff, 0xff, 1}, 6}, /* a tag past 32 bits */
-        {{0x20, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, 12}, /* varint of 11 */
+        {{0x20, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1},
+         12},                    /* varint of 11 */
         {{0x1a, 2, 0x12, 0}, 4}, /* options.max_rows as a packed array */
     };
     for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
@@ -116,8 +117,8 @@ static void unknown_fields_are_skipped(void **state) {
     wire_fixture fixture;
     wire_fixture_init(&fixture, 1 << 20);
     /* field 1000: varint; field 1001: 3 bytes; field 1002: fixed64 */
-    static const uint8_t bytes[] = {0xc0, 0x3e, 5, 0xca, 0x3e, 3, 1, 2, 3,
-                                    0xd1, 0x3e, 1, 2,    3,    4, 5, 6, 7, 8};
+    static const uint8_t bytes[] = {0xc0, 0x3e, 5, 0xca, 0x3e, 3, 1, 2, 3, 0xd1,
+                                    0x3e, 1,    2, 3,    4,    5, 6, 7, 8};
     assert_int_equal(check_execute(&fixture, bytes, sizeof bytes), NQ_OK);
     wire_fixture_deinit(&fixture);
 }
@@ -126,8 +127,8 @@ static void forty_kilobytes_of_nesting_are_refused(void **state) {
     (void)state;
     wire_fixture fixture;
     wire_fixture_init(&fixture, 1 << 20);
-    /* ExecuteBatchRequest nests no message in itself, so the bytes that would nest are just fields of
-     * the wrong kind: whatever they are, the walk must end with a refusal and a flat stack. */
+    /* ExecuteBatchRequest nests no message in itself, so the bytes that would nest are just fields
+     * of the wrong kind: whatever they are, the walk must end with a refusal and a flat stack. */
     enum { BYTES = 40 << 10 };
     uint8_t *bytes = malloc(BYTES);
     for (size_t i = 0; i < BYTES; i += 2) {
@@ -170,9 +171,9 @@ static void nesting_is_limited_whatever_the_schema(void **state) {
         bytes[i] = 0x0a;
         bytes[i + 1] = (uint8_t)(sizeof bytes - i - 2);
     }
-    assert_int_equal(check_limited(&fixture, &nest_descriptor, nq_bytes_of(bytes, sizeof bytes),
-                                   MEMORY_MAX),
-                     NQ_INVALID_REQUEST);
+    assert_int_equal(
+        check_limited(&fixture, &nest_descriptor, nq_bytes_of(bytes, sizeof bytes), MEMORY_MAX),
+        NQ_INVALID_REQUEST);
     size_t legal = 2 * (NQ_GUARD_DEPTH_MAX - 1);
     assert_int_equal(check_limited(&fixture, &nest_descriptor,
                                    nq_bytes_of(bytes + sizeof bytes - legal, legal), MEMORY_MAX),
@@ -190,8 +191,7 @@ static void four_megabytes_of_empty_submessages_are_refused(void **state) {
         bytes[i] = 0x0a; /* ExecuteBatchRequest.statements */
         bytes[i + 1] = 0;
     }
-    assert_int_equal(check_limited(&fixture,
-                                   &neuroquantum__v1__execute_batch_request__descriptor,
+    assert_int_equal(check_limited(&fixture, &neuroquantum__v1__execute_batch_request__descriptor,
                                    nq_bytes_of(bytes, BYTES), MEMORY_MAX),
                      NQ_MEMORY_LIMIT);
     free(bytes);
@@ -249,8 +249,7 @@ static void what_passes_unpacks_within_the_bound_told(void **state) {
         }
         counting count = {0};
         ProtobufCAllocator allocator = {count_take, count_give, &count};
-        ProtobufCMessage *message =
-            protobuf_c_message_unpack(descriptor, &allocator, size, bytes);
+        ProtobufCMessage *message = protobuf_c_message_unpack(descriptor, &allocator, size, bytes);
         if (message != NULL) {
             passed++;
             assert_true(count.taken_bytes <= memory_bytes);

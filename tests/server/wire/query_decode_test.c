@@ -1,4 +1,5 @@
-/* Requests of QueryService: what is asked for arrives, what cannot be honoured is refused by name. */
+/* Requests of QueryService: what is asked for arrives, what cannot be honoured is refused by name.
+ */
 #include <neuroquantum/v1/query.pb-c.h>
 #include <string.h>
 
@@ -90,7 +91,8 @@ static void options_that_are_not_honoured_are_refused(void **state) {
     f.options.priority = NEUROQUANTUM__V1__PRIORITY__PRIORITY_HIGH;
     assert_refused(&f, NQ_FEATURE_UNSUPPORTED, "options.priority");
     f.options.priority = NEUROQUANTUM__V1__PRIORITY__PRIORITY_NORMAL;
-    f.options.tag = (char *)"this tag goes on and on until it is longer than the sixty-four bytes allowed";
+    f.options.tag =
+        (char *)"this tag goes on and on until it is longer than the sixty-four bytes allowed";
     assert_refused(&f, NQ_INVALID_ARGUMENT, "options.tag");
     f.options.tag = (char *)"";
     Neuroquantum__V1__Consistency consistency = NEUROQUANTUM__V1__CONSISTENCY__INIT;
@@ -140,7 +142,8 @@ static void a_transaction_is_selected_in_one_of_four_ways(void **state) {
     assert_true(f.decoded.selector.commit);
     f.selector.selector_case = NEUROQUANTUM__V1__TRANSACTION_SELECTOR__SELECTOR_BEGIN;
     f.selector.begin = &f.transaction_options;
-    f.transaction_options.isolation = NEUROQUANTUM__V1__ISOLATION_LEVEL__ISOLATION_LEVEL_SERIALIZABLE;
+    f.transaction_options.isolation =
+        NEUROQUANTUM__V1__ISOLATION_LEVEL__ISOLATION_LEVEL_SERIALIZABLE;
     f.transaction_options.read_only = 1;
     assert_int_equal(decode(&f), NQ_OK);
     assert_int_equal(f.decoded.selector.kind, NQ_SELECTOR_BEGIN);
@@ -148,7 +151,8 @@ static void a_transaction_is_selected_in_one_of_four_ways(void **state) {
     assert_true(f.decoded.selector.options.options.read_only);
     f.transaction_options.isolation = 9;
     assert_refused(&f, NQ_INVALID_ARGUMENT, "transaction.begin.isolation");
-    f.transaction_options.isolation = NEUROQUANTUM__V1__ISOLATION_LEVEL__ISOLATION_LEVEL_UNSPECIFIED;
+    f.transaction_options.isolation =
+        NEUROQUANTUM__V1__ISOLATION_LEVEL__ISOLATION_LEVEL_UNSPECIFIED;
     f.selector.selector_case = NEUROQUANTUM__V1__TRANSACTION_SELECTOR__SELECTOR_SINGLE_USE;
     f.transaction_options.idle_timeout = &f.duration;
     f.duration.seconds = 1;
@@ -244,14 +248,15 @@ static void an_ingest_header_names_table_and_columns(void **state) {
     header.n_columns = 1;
     header.columns = columns;
     column.name = (char *)"value";
-    assert_int_equal(nq_ingest_message_decode(&wire.ctx, PACKED(&wire, &request), NULL, 0, &decoded),
-                     NQ_INVALID_ARGUMENT);
+    assert_int_equal(
+        nq_ingest_message_decode(&wire.ctx, PACKED(&wire, &request), NULL, 0, &decoded),
+        NQ_INVALID_ARGUMENT);
     assert_string_equal(wire.ctx.error.object, "header.table");
     header.table = (char *)"series";
     header.ingest_id = (char *)"load-1";
     header.rows_per_transaction = 10;
-    assert_int_equal(nq_ingest_message_decode(&wire.ctx, PACKED(&wire, &request), NULL, 0, &decoded),
-                     NQ_OK);
+    assert_int_equal(
+        nq_ingest_message_decode(&wire.ctx, PACKED(&wire, &request), NULL, 0, &decoded), NQ_OK);
     assert_int_equal(decoded.kind, NQ_INGEST_HEADER);
     assert_true(nq_bytes_equal(decoded.header.table, NQ_BYTES_LITERAL("series")));
     assert_true(nq_bytes_equal(decoded.header.columns[0], NQ_BYTES_LITERAL("value")));
@@ -282,24 +287,27 @@ static void ingested_rows_become_typed_batches(void **state) {
     request.message_case = NEUROQUANTUM__V1__INGEST_REQUEST__MESSAGE_ROWS;
     request.rows = &rows;
     request.offset = 7;
-    assert_int_equal(nq_ingest_message_decode(&wire.ctx, PACKED(&wire, &request), types, 2, &decoded),
-                     NQ_OK);
+    assert_int_equal(
+        nq_ingest_message_decode(&wire.ctx, PACKED(&wire, &request), types, 2, &decoded), NQ_OK);
     assert_int_equal(decoded.offset, 7);
     assert_int_equal(decoded.batches.row_count, 2);
     const nq_batch *batch = &decoded.batches.batches[0];
     assert_int_equal(nq_batch_value(batch, 0, 1).integer, 42);
     assert_true(nq_batch_value(batch, 1, 0).is_null);
     row.n_values = 1;
-    assert_int_equal(nq_ingest_message_decode(&wire.ctx, PACKED(&wire, &request), types, 2, &decoded),
-                     NQ_INVALID_ARGUMENT);
+    assert_int_equal(
+        nq_ingest_message_decode(&wire.ctx, PACKED(&wire, &request), types, 2, &decoded),
+        NQ_INVALID_ARGUMENT);
     assert_string_equal(wire.ctx.error.object, "rows.rows[0]");
     row.n_values = 2;
     number.text_value = (char *)"forty-two";
-    assert_int_equal(nq_ingest_message_decode(&wire.ctx, PACKED(&wire, &request), types, 2, &decoded),
-                     NQ_INVALID_TEXT_VALUE);
+    assert_int_equal(
+        nq_ingest_message_decode(&wire.ctx, PACKED(&wire, &request), types, 2, &decoded),
+        NQ_INVALID_TEXT_VALUE);
     assert_string_equal(wire.ctx.error.object, "rows.rows[0].values[0]");
-    assert_int_equal(nq_ingest_message_decode(&wire.ctx, PACKED(&wire, &request), NULL, 0, &decoded),
-                     NQ_INVALID_ARGUMENT);
+    assert_int_equal(
+        nq_ingest_message_decode(&wire.ctx, PACKED(&wire, &request), NULL, 0, &decoded),
+        NQ_INVALID_ARGUMENT);
     wire_fixture_deinit(&wire);
 }
 
@@ -321,13 +329,15 @@ static void a_batch_names_the_statement_at_fault(void **state) {
     Neuroquantum__V1__ExecuteBatchRequest request = NEUROQUANTUM__V1__EXECUTE_BATCH_REQUEST__INIT;
     Neuroquantum__V1__Statement empty = NEUROQUANTUM__V1__STATEMENT__INIT;
     Neuroquantum__V1__Statement *statements[] = {&f.statement, &empty};
-    assert_int_equal(nq_execute_batch_request_decode(&f.wire.ctx, PACKED(&f.wire, &request), &decoded),
-                     NQ_INVALID_ARGUMENT);
+    assert_int_equal(
+        nq_execute_batch_request_decode(&f.wire.ctx, PACKED(&f.wire, &request), &decoded),
+        NQ_INVALID_ARGUMENT);
     assert_string_equal(f.wire.ctx.error.object, "statements");
     request.n_statements = 2;
     request.statements = statements;
-    assert_int_equal(nq_execute_batch_request_decode(&f.wire.ctx, PACKED(&f.wire, &request), &decoded),
-                     NQ_INVALID_ARGUMENT);
+    assert_int_equal(
+        nq_execute_batch_request_decode(&f.wire.ctx, PACKED(&f.wire, &request), &decoded),
+        NQ_INVALID_ARGUMENT);
     assert_string_equal(f.wire.ctx.error.object, "statements[1]");
     execute_deinit(&f);
 }

@@ -24,7 +24,8 @@ static void encode_deinit(encode_fixture *f) {
     wire_fixture_deinit(&f->wire);
 }
 
-#define UNPACKED(f, name) wire_unpacked(&(f)->wire, &neuroquantum__v1__##name##__descriptor, &(f)->writer)
+#define UNPACKED(f, name) \
+    wire_unpacked(&(f)->wire, &neuroquantum__v1__##name##__descriptor, &(f)->writer)
 
 static void a_row_carries_the_member_its_type_says(void **state) {
     (void)state;
@@ -83,16 +84,26 @@ static void an_execute_response_has_all_its_fields(void **state) {
     encode_fixture f;
     encode_init(&f);
     const nq_column_info columns[] = {
-        {.name = NQ_BYTES_LITERAL("name"), .type = {.id = NQ_TYPE_TEXT, .length_max = 20, .is_padded = true},
-         .table = NQ_BYTES_LITERAL("people"), .is_primary_key = true},
+        {.name = NQ_BYTES_LITERAL("name"),
+         .type = {.id = NQ_TYPE_TEXT, .length_max = 20, .is_padded = true},
+         .table = NQ_BYTES_LITERAL("people"),
+         .is_primary_key = true},
         {.name = NQ_BYTES_LITERAL("n"), .type = {.id = NQ_TYPE_INT64}, .is_nullable = true},
     };
-    const nq_statement_stats stats = {.rows_returned = 1, .rows_examined = 2, .rows_affected = 3,
-                                      .parse_ns = 4, .plan_ns = 1000000005, .execute_ns = 6,
-                                      .memory_bytes_max = 7, .log_bytes = 8};
-    const nq_execute_outcome outcome = {.truncated = true, .rows_affected = 9, .stats = &stats,
+    const nq_statement_stats stats = {.rows_returned = 1,
+                                      .rows_examined = 2,
+                                      .rows_affected = 3,
+                                      .parse_ns = 4,
+                                      .plan_ns = 1000000005,
+                                      .execute_ns = 6,
+                                      .memory_bytes_max = 7,
+                                      .log_bytes = 8};
+    const nq_execute_outcome outcome = {.truncated = true,
+                                        .rows_affected = 9,
+                                        .stats = &stats,
                                         .transaction_id = NQ_BYTES_LITERAL("0123456789abcdef"),
-                                        .lsn = 0x0102030405060708, .notice = "look out"};
+                                        .lsn = 0x0102030405060708,
+                                        .notice = "look out"};
     nq_execute_response_begin(&f.writer, NQ_BYTES_LITERAL("q-1"), columns, 2);
     nq_execute_response_end(&f.writer, &outcome);
     Neuroquantum__V1__ExecuteResponse *have = UNPACKED(&f, execute_response);
@@ -100,7 +111,8 @@ static void an_execute_response_has_all_its_fields(void **state) {
     assert_int_equal(have->n_columns, 2);
     assert_string_equal(have->columns[0]->name, "name");
     assert_string_equal(have->columns[0]->table, "people");
-    assert_int_equal(have->columns[0]->type->data_type, NEUROQUANTUM__V1__DATA_TYPE__DATA_TYPE_TEXT);
+    assert_int_equal(have->columns[0]->type->data_type,
+                     NEUROQUANTUM__V1__DATA_TYPE__DATA_TYPE_TEXT);
     assert_int_equal(have->columns[0]->type->precision, 20);
     assert_true(have->columns[0]->type->blank_padded);
     assert_true(have->columns[0]->type->not_null);
@@ -152,10 +164,16 @@ static void a_plan_is_a_flat_list(void **state) {
     encode_fixture f;
     encode_init(&f);
     const nq_plan_node_info nodes[] = {
-        {.parent = -1, .operator_name = NQ_BYTES_LITERAL("Filter"), .estimated_rows = 2.5,
+        {.parent = -1,
+         .operator_name = NQ_BYTES_LITERAL("Filter"),
+         .estimated_rows = 2.5,
          .details = NQ_BYTES_LITERAL("filter: a\nkey: b")},
-        {.parent = 0, .operator_name = NQ_BYTES_LITERAL("Seq Scan"), .target = NQ_BYTES_LITERAL("t"),
-         .actual_rows = 9, .actual_ns = 11, .loops = 1},
+        {.parent = 0,
+         .operator_name = NQ_BYTES_LITERAL("Seq Scan"),
+         .target = NQ_BYTES_LITERAL("t"),
+         .actual_rows = 9,
+         .actual_ns = 11,
+         .loops = 1},
     };
     nq_explain_response_write(&f.writer, nodes, 2, NQ_BYTES_LITERAL("text"));
     Neuroquantum__V1__ExplainResponse *have = UNPACKED(&f, explain_response);
@@ -180,15 +198,23 @@ static void tables_and_their_details(void **state) {
     (void)state;
     encode_fixture f;
     encode_init(&f);
-    const nq_column_info columns[] = {{.name = NQ_BYTES_LITERAL("id"), .type = {.id = NQ_TYPE_INT64}},
-                                      {.name = NQ_BYTES_LITERAL("v"), .type = {.id = NQ_TYPE_FLOAT64}}};
+    const nq_column_info columns[] = {
+        {.name = NQ_BYTES_LITERAL("id"), .type = {.id = NQ_TYPE_INT64}},
+        {.name = NQ_BYTES_LITERAL("v"), .type = {.id = NQ_TYPE_FLOAT64}}};
     const nq_bytes defaults[] = {{0}, NQ_BYTES_LITERAL("1 + 1")};
     const uint32_t key[] = {0};
     const nq_bytes constraints[] = {NQ_BYTES_LITERAL("CHECK (v > 0)")};
-    const nq_table_detail detail = {
-        .table = {.name = NQ_BYTES_LITERAL("t"), .row_estimate = 5, .bytes = 6, .create_time_us = 1500000},
-        .columns = columns, .column_defaults = defaults, .column_count = 2, .key_columns = key,
-        .key_column_count = 1, .constraints = constraints, .constraint_count = 1};
+    const nq_table_detail detail = {.table = {.name = NQ_BYTES_LITERAL("t"),
+                                              .row_estimate = 5,
+                                              .bytes = 6,
+                                              .create_time_us = 1500000},
+                                    .columns = columns,
+                                    .column_defaults = defaults,
+                                    .column_count = 2,
+                                    .key_columns = key,
+                                    .key_column_count = 1,
+                                    .constraints = constraints,
+                                    .constraint_count = 1};
     nq_get_table_response_write(&f.writer, &detail);
     Neuroquantum__V1__GetTableResponse *have = UNPACKED(&f, get_table_response);
     assert_string_equal(have->table->name, "t");
@@ -255,10 +281,16 @@ static void what_admin_answers(void **state) {
     encode_init(&f);
     static const char *const features[] = {"execute"};
     static const nq_server_limit limits[] = {{"calls_max", 20000}};
-    const nq_server_info info = {.version = "1", .build = "b", .api_minor = 2,
-                                 .server_id = NQ_BYTES_LITERAL("id"), .platform = "linux/amd64",
-                                 .start_time_us = 1000000, .features = features, .feature_count = 1,
-                                 .limits = limits, .limit_count = 1};
+    const nq_server_info info = {.version = "1",
+                                 .build = "b",
+                                 .api_minor = 2,
+                                 .server_id = NQ_BYTES_LITERAL("id"),
+                                 .platform = "linux/amd64",
+                                 .start_time_us = 1000000,
+                                 .features = features,
+                                 .feature_count = 1,
+                                 .limits = limits,
+                                 .limit_count = 1};
     nq_server_info_write(&f.writer, &info);
     Neuroquantum__V1__GetServerInfoResponse *have = UNPACKED(&f, get_server_info_response);
     assert_string_equal(have->version, "1");
@@ -285,9 +317,13 @@ static void what_admin_answers(void **state) {
     assert_string_equal(stats->metrics[0]->labels[2]->key, "quantile");
     wire_free(stats);
     nq_writer_init(&f.writer, 8, BYTES_MAX);
-    const nq_query_row query = {.query_id = NQ_BYTES_LITERAL("q"), .sql = NQ_BYTES_LITERAL("SELECT"),
-                                .state = "running", .start_time_us = 1, .rows_returned = 5,
-                                .execute_ns = 6, .stream_id = NQ_BYTES_LITERAL("s")};
+    const nq_query_row query = {.query_id = NQ_BYTES_LITERAL("q"),
+                                .sql = NQ_BYTES_LITERAL("SELECT"),
+                                .state = "running",
+                                .start_time_us = 1,
+                                .rows_returned = 5,
+                                .execute_ns = 6,
+                                .stream_id = NQ_BYTES_LITERAL("s")};
     nq_list_queries_response_write(&f.writer, &query, 1, 77);
     Neuroquantum__V1__ListQueriesResponse *queries = UNPACKED(&f, list_queries_response);
     assert_string_equal(queries->queries[0]->query_id, "q");
@@ -298,9 +334,11 @@ static void what_admin_answers(void **state) {
     assert_string_equal(queries->next_page_token, "77");
     wire_free(queries);
     nq_writer_init(&f.writer, 8, BYTES_MAX);
-    const nq_connection_row connection = {.id = 3, .peer = NQ_BYTES_LITERAL("ipv4:1"), .connect_time_us = 1000000, .open_streams = 2};
+    const nq_connection_row connection = {
+        .id = 3, .peer = NQ_BYTES_LITERAL("ipv4:1"), .connect_time_us = 1000000, .open_streams = 2};
     nq_list_connections_response_write(&f.writer, &connection, 1, 0);
-    Neuroquantum__V1__ListConnectionsResponse *connections = UNPACKED(&f, list_connections_response);
+    Neuroquantum__V1__ListConnectionsResponse *connections =
+        UNPACKED(&f, list_connections_response);
     assert_string_equal(connections->connections[0]->id, "3");
     assert_string_equal(connections->connections[0]->peer, "ipv4:1");
     assert_int_equal(connections->connections[0]->open_streams, 2);

@@ -16,7 +16,8 @@ static Google__Rpc__Status *encoded(wire_fixture *fixture) {
 }
 
 /* The detail of this type, unpacked; NULL when the status has none. */
-static void *detail(const Google__Rpc__Status *status, const ProtobufCMessageDescriptor *descriptor) {
+static void *detail(const Google__Rpc__Status *status,
+                    const ProtobufCMessageDescriptor *descriptor) {
     for (size_t i = 0; i < status->n_details; i++) {
         const char *name = strchr(status->details[i]->type_url, '/');
         if (name != NULL && strcmp(name + 1, descriptor->name) == 0) {
@@ -31,7 +32,8 @@ static void a_syntax_error_says_reason_and_place(void **state) {
     (void)state;
     wire_fixture fixture;
     wire_fixture_init(&fixture, 1 << 20);
-    assert_int_equal(nq_fail(&fixture.ctx, NQ_SQL_SYNTAX, "syntax error at or near \"FRM\""), NQ_SQL_SYNTAX);
+    assert_int_equal(nq_fail(&fixture.ctx, NQ_SQL_SYNTAX, "syntax error at or near \"FRM\""),
+                     NQ_SQL_SYNTAX);
     nq_error_set_object(&fixture.ctx.error, "FRM", 3);
     nq_error_set_hint(&fixture.ctx.error, "Did you mean FROM?");
     fixture.ctx.error.position = (nq_position){.offset = 9, .line = 1, .column = 10};
@@ -63,7 +65,9 @@ static void a_refused_field_is_a_bad_request(void **state) {
     (void)state;
     wire_fixture fixture;
     wire_fixture_init(&fixture, 1 << 20);
-    assert_int_equal(nq_fail(&fixture.ctx, NQ_INVALID_ARGUMENT, "field request_id is longer than 64 bytes"), NQ_INVALID_ARGUMENT);
+    assert_int_equal(
+        nq_fail(&fixture.ctx, NQ_INVALID_ARGUMENT, "field request_id is longer than 64 bytes"),
+        NQ_INVALID_ARGUMENT);
     nq_error_set_object(&fixture.ctx.error, "request_id", 10);
     Google__Rpc__Status *status = encoded(&fixture);
     Google__Rpc__BadRequest *bad = detail(status, &google__rpc__bad_request__descriptor);
@@ -92,7 +96,8 @@ static void a_violated_constraint_is_named(void **state) {
     (void)state;
     wire_fixture fixture;
     wire_fixture_init(&fixture, 1 << 20);
-    assert_int_equal(nq_fail(&fixture.ctx, NQ_UNIQUE_VIOLATION, "duplicate key"), NQ_UNIQUE_VIOLATION);
+    assert_int_equal(nq_fail(&fixture.ctx, NQ_UNIQUE_VIOLATION, "duplicate key"),
+                     NQ_UNIQUE_VIOLATION);
     nq_error_set_object(&fixture.ctx.error, "t_pkey", 6);
     Google__Rpc__Status *status = encoded(&fixture);
     Neuroquantum__V1__QueryErrorDetail *query =

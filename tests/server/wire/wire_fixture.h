@@ -40,8 +40,7 @@ static inline nq_bytes wire_packed(wire_fixture *fixture, const ProtobufCMessage
 
 /* What a writer holds, unpacked by the generated code; never NULL. */
 static inline void *wire_unpacked(wire_fixture *fixture,
-                                  const ProtobufCMessageDescriptor *descriptor,
-                                  nq_writer *writer) {
+                                  const ProtobufCMessageDescriptor *descriptor, nq_writer *writer) {
     nq_payload *payload = NULL;
     assert_int_equal(nq_writer_finish(&fixture->ctx, writer, &payload), NQ_OK);
     assert_int_equal(nq_payload_part_count(payload), 1);
