@@ -24,6 +24,7 @@ typedef struct text_buffer {
     char *data;
     size_t size;
     size_t capacity;
+    uint64_t row_count;
 } text_buffer;
 
 static void append(sql_fixture *f, text_buffer *text, nq_bytes more) {
@@ -45,7 +46,7 @@ static void append(sql_fixture *f, text_buffer *text, nq_bytes more) {
 }
 
 static void append_row(sql_fixture *f, text_buffer *text, const nq_batch *batch, uint32_t row) {
-    if (text->size > 0) {
+    if (text->row_count++ > 0) {
         append(f, text, NQ_BYTES_LITERAL("\n"));
     }
     for (uint32_t column = 0; column < batch->column_count; column++) {
