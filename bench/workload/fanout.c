@@ -1,0 +1,179 @@
+/* Fan-out: one publisher, eight subscribers on connections of their own, 100-byte messages;
+ * delivered messages a second, beside Redis. Both publishers send batches of 100 and both keep a
+ * window, so that neither drops. */
+#define _GNU_SOURCE
+#include <hiredis/hiredis.h>
+#include <neuroquantum/v1/pubsub.pb-c.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/workload/measure.h"
+#include "sdk/c/rpc.h"
+
+enum { SUBSCRIBERS = 8, MESSAGES = 100000, BATCH = 100, PAYLOAD = 100, WINDOW = 10000 };
+
+typedef struct run_state {
+    const char *server;
+    int redis_port;
+    pthread_barrier_t ready;
+    uint64_t received[SUBSCRIBERS];
+} run_state;
+
+typedef struct subscriber {
+    run_state *run;
+    int index;
+} subscriber;
+
+static uint64_t slowest(run_state *run) {
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < SUBSCRIBERS; i++) {
+        uint64_t count = __atomic_load_n(&run->received[i], __ATOMIC_RELAXED);
+        least = count < least ? count : least;
+    }
+    return least;
+}
+
+static void wait_for(run_state *run, uint64_t sent) {
+    while (sent > slowest(run) + WINDOW) {
+        sched_yield();
+    }
+}
+
+/* ---- Ours ---- */
+
+static void *receive_ours(void *argument) {
+    subscriber *self = argument;
+    nq_client *client;
+    nq_feed *feed;
+    nq_failure failure;
+    static const char *const patterns[] = {"bench.**"};
+    nq_interest interest = {.patterns = patterns, .pattern_count = 1};
+    check(nq_client_open(self->run->server, NULL, &client, &failure), "connect", &failure);
+    check(nq_client_subscribe(client, &interest, &feed, &failure), "subscribe", &failure);
+    pthread_barrier_wait(&self->run->ready);
+    for (uint64_t count = 0; count < MESSAGES;) {
+        nq_feed_item item;
+        if (nq_feed_next(feed, -1, &item, &failure) != NQ_STEP_ITEM) {
+            die("feed", failure.message);
+        }
+        if (item.kind == NQ_FEED_GAP) {
+            die("feed", "messages were dropped");
+        }
+        count += item.kind == NQ_FEED_MESSAGE;
+        __atomic_store_n(&self->run->received[self->index], count, __ATOMIC_RELAXED);
+    }
+    nq_feed_close(feed);
+    nq_client_close(client);
+    return NULL;
+}
+
+static void publish_ours(run_state *run) {
+    static uint8_t payload[PAYLOAD];
+    nq_client *client;
+    nq_failure failure;
+    check(nq_client_open(run->server, NULL, &client, &failure), "connect", &failure);
+    Neuroquantum__V1__Message message = NEUROQUANTUM__V1__MESSAGE__INIT;
+    message.channel = (char *)"bench.fanout";
+    message.payload = (ProtobufCBinaryData){.len = PAYLOAD, .data = payload};
+    Neuroquantum__V1__Message *messages[BATCH];
+    for (int i = 0; i < BATCH; i++) {
+        messages[i] = &message;
+    }
+    Neuroquantum__V1__PublishRequest request = NEUROQUANTUM__V1__PUBLISH_REQUEST__INIT;
+    request.messages = messages;
+    request.n_messages = BATCH;
+    for (uint64_t sent = 0; sent < MESSAGES; sent += BATCH) {
+        ProtobufCMessage *response;
+        wait_for(run, sent);
+        check(nq_client_call_unary(client, "/neuroquantum.v1.PubSubService/Publish", &request.base,
+                                   &neuroquantum__v1__publish_response__descriptor, 0, &response,
+                                   &failure),
+              "publish", &failure);
+        protobuf_c_message_free_unpacked(response, NULL);
+    }
+    nq_client_close(client);
+}
+
+/* ---- Redis ---- */
+
+static redisContext *connect_redis(int port) {
+    redisContext *context = redisConnect("127.0.0.1", port);
+    if (context == NULL || context->err != 0) {
+        die("redis", context == NULL ? "out of memory" : context->errstr);
+    }
+    return context;
+}
+
+static void *receive_redis(void *argument) {
+    subscriber *self = argument;
+    redisContext *context = connect_redis(self->run->redis_port);
+    freeReplyObject(redisCommand(context, "PSUBSCRIBE bench.*"));
+    pthread_barrier_wait(&self->run->ready);
+    for (uint64_t count = 0; count < MESSAGES; count++) {
+        void *reply;
+        if (redisGetReply(context, &reply) != REDIS_OK) {
+            die("redis", context->errstr);
+        }
+        freeReplyObject(reply);
+        __atomic_store_n(&self->run->received[self->index], count + 1, __ATOMIC_RELAXED);
+    }
+    redisFree(context);
+    return NULL;
+}
+
+static void publish_redis(run_state *run) {
+    static const char payload[PAYLOAD];
+    redisContext *context = connect_redis(run->redis_port);
+    for (uint64_t sent = 0; sent < MESSAGES; sent += BATCH) {
+        wait_for(run, sent);
+        for (int i = 0; i < BATCH; i++) {
+            redisAppendCommand(context, "PUBLISH bench.fanout %b", payload, (size_t)PAYLOAD);
+        }
+        for (int i = 0; i < BATCH; i++) {
+            void *reply;
+            if (redisGetReply(context, &reply) != REDIS_OK) {
+                die("redis", context->errstr);
+            }
+            freeReplyObject(reply);
+        }
+    }
+    redisFree(context);
+}
+
+/* ---- The goal ---- */
+
+static double deliveries_per_second(run_state *run, void *(*receive)(void *),
+                                    void (*publish)(run_state *)) {
+    pthread_t threads[SUBSCRIBERS];
+    subscriber subscribers[SUBSCRIBERS];
+    memset(run->received, 0, sizeof(run->received));
+    pthread_barrier_init(&run->ready, NULL, SUBSCRIBERS + 1);
+    for (int i = 0; i < SUBSCRIBERS; i++) {
+        subscribers[i] = (subscriber){run, i};
+        if (pthread_create(&threads[i], NULL, receive, &subscribers[i]) != 0) {
+            die("thread", "cannot start");
+        }
+    }
+    pthread_barrier_wait(&run->ready);
+    double started = seconds_now();
+    publish(run);
+    for (int i = 0; i < SUBSCRIBERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    pthread_barrier_destroy(&run->ready);
+    return (double)MESSAGES * SUBSCRIBERS / (seconds_now() - started);
+}
+
+void bench_fanout(const char *server, int redis_port) {
+    run_state run = {.server = server, .redis_port = redis_port};
+    double ours[ROUNDS];
+    double redis[ROUNDS];
+    for (int i = 0; i < ROUNDS; i++) {
+        ours[i] = deliveries_per_second(&run, receive_ours, publish_ours);
+        redis[i] = deliveries_per_second(&run, receive_redis, publish_redis);
+    }
+    bench_line("fanout_8_subscribers_deliveries_per_s_vs_redis", median(ours, ROUNDS),
+               median(redis, ROUNDS), 1.0);
+}
