@@ -165,9 +165,9 @@ nq_status nq__bind_function(nq__binder *b, const nq__scope *scope, const nq_ast_
 
 /* ---- Subqueries ---- */
 
-/* Run once per execution, its value standing as a parameter behind the statement's own. */
-static nq_status add_subquery(nq__binder *b, nq_subquery_kind kind, const nq_plan_node *root,
-                              nq_type type, uint32_t offset, const nq_expr **out_expr) {
+/* Behind the statement's own parameters. */
+nq_status nq__subquery_add(nq__binder *b, nq_subquery_kind kind, const nq_plan_node *root,
+                           nq_type type, uint32_t offset, const nq_expr **out_expr) {
     uint32_t index = b->parameter_count + b->subquery_count;
     NQ_TRY(nq__bind_grow(b, &b->subqueries, b->subquery_count, &b->subquery_capacity,
                          sizeof(*b->subqueries)));
@@ -185,21 +185,19 @@ static nq_status add_subquery(nq__binder *b, nq_subquery_kind kind, const nq_pla
 nq_status nq__bind_subquery(nq__binder *b, const nq__scope *scope, const nq_ast_expr *ast,
                             const nq_expr **out_expr) {
     if (ast->kind == NQ_AST_IN_QUERY) {
-        nq_status status = nq__bind_fail(b, ast->offset, NQ_FEATURE_UNSUPPORTED,
-                                         "IN (query) is supported only as a condition of WHERE by "
-                                         "itself or joined by AND");
-        return status;
+        return nq__bind_in_query(b, scope, ast, out_expr);
     }
     nq_plan_node *root = NULL;
     NQ_TRY(nq__query_make(b, scope, ast->query, &root));
     if (ast->kind == NQ_AST_EXISTS) {
-        return add_subquery(b, NQ_SUBQUERY_EXISTS, root, NQ_TYPE(NQ_TYPE_BOOL), ast->offset,
-                            out_expr);
+        return nq__subquery_add(b, NQ_SUBQUERY_EXISTS, root, NQ_TYPE(NQ_TYPE_BOOL), ast->offset,
+                                out_expr);
     }
     if (root->column_count != 1) {
         return nq__bind_fail(b, ast->offset, NQ_SQL_SYNTAX,
                              "a subquery used as a value must have one column, this has %u",
                              root->column_count);
     }
-    return add_subquery(b, NQ_SUBQUERY_SCALAR, root, root->columns[0].type, ast->offset, out_expr);
+    return nq__subquery_add(b, NQ_SUBQUERY_SCALAR, root, root->columns[0].type, ast->offset,
+                            out_expr);
 }

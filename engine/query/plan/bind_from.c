@@ -124,7 +124,7 @@ nq_status nq__bind_target(nq__block *block, const nq_ast_name *table_name, const
     return nq__table_names(block->b, table, name, 0, out_names);
 }
 
-static nq_status leaf_tree(nq__block *block, uint32_t leaf, const nq__tree **out_tree) {
+static nq_status leaf_tree(nq__block *block, uint32_t leaf, nq__tree **out_tree) {
     nq__tree *tree = new_tree(block->b, NQ__TREE_LEAF, (uint64_t)1 << leaf);
     if (tree == NULL) {
         return nq__bind_no_memory(block->b);
@@ -154,7 +154,7 @@ static nq_status rename_columns(nq__block *block, const nq_ast_from *from, nq__n
 }
 
 static nq_status add_node_leaf(nq__block *block, const nq_ast_from *from, nq_plan_node *node,
-                               nq_bytes alias, nq__names *names, const nq__tree **out_tree) {
+                               nq_bytes alias, nq__names *names, nq__tree **out_tree) {
     nq__binder *b = block->b;
     nq__leaf leaf = {.node = node,
                      .alias = alias,
@@ -187,7 +187,7 @@ static nq__with *find_with(const nq__binder *b, nq_bytes name) {
 
 /* Each use of a WITH query is planned on its own, seeing what the query itself saw. */
 static nq_status bind_with_query(nq__block *block, const nq_ast_from *from, nq__with *with,
-                                 nq__names *names, const nq__tree **out_tree) {
+                                 nq__names *names, nq__tree **out_tree) {
     nq__binder *b = block->b;
     nq__with *kept = b->with;
     b->with = with->visible;
@@ -208,7 +208,7 @@ static nq_status bind_with_query(nq__block *block, const nq_ast_from *from, nq__
 }
 
 static nq_status bind_table(nq__block *block, const nq_ast_from *from, nq__names *names,
-                            const nq__tree **out_tree) {
+                            nq__tree **out_tree) {
     nq__binder *b = block->b;
     nq__with *with = find_with(b, from->table.text);
     if (with != NULL) {
@@ -225,7 +225,7 @@ static nq_status bind_table(nq__block *block, const nq_ast_from *from, nq__names
 }
 
 static nq_status bind_derived(nq__block *block, const nq_ast_from *from, nq__names *names,
-                              const nq__tree **out_tree) {
+                              nq__tree **out_tree) {
     if (from->alias.text.size == 0) {
         nq_status status = nq__bind_fail(block->b, from->offset, NQ_SQL_SYNTAX,
                                          "a query in FROM needs a name");
@@ -251,7 +251,7 @@ static double series_rows(const nq_expr *start, const nq_expr *stop, const nq_ex
 }
 
 static nq_status bind_series(nq__block *block, const nq_ast_from *from, nq__names *names,
-                             const nq__tree **out_tree) {
+                             nq__tree **out_tree) {
     nq__binder *b = block->b;
     const nq_ast_expr *call = from->function;
     if (!nq_bytes_equal(call->call->name.text, NQ_BYTES_LITERAL("generate_series"))) {
@@ -290,7 +290,7 @@ static nq_status bind_series(nq__block *block, const nq_ast_from *from, nq__name
 /* ---- Joins ---- */
 
 static nq_status bind_item(nq__block *block, const nq_ast_from *from, nq__names *names,
-                           const nq__tree **out_tree);
+                           nq__tree **out_tree);
 
 static nq_status check_aliases(nq__binder *b, const nq_ast_from *from, const nq__names *left,
                                const nq__names *right) {
@@ -387,10 +387,10 @@ static void make_nullable(nq__names *names) {
 }
 
 static nq_status bind_join(nq__block *block, const nq_ast_from *from, nq__names *names,
-                           const nq__tree **out_tree) {
+                           nq__tree **out_tree) {
     nq__binder *b = block->b;
     nq__names left = {0}, right = {0}, merged = {0};
-    const nq__tree *left_tree, *right_tree;
+    nq__tree *left_tree, *right_tree;
     NQ_TRY(bind_item(block, from->left, &left, &left_tree));
     NQ_TRY(bind_item(block, from->right, &right, &right_tree));
     NQ_TRY(check_aliases(b, from, &left, &right));
@@ -431,7 +431,7 @@ static nq_status bind_join(nq__block *block, const nq_ast_from *from, nq__names 
 }
 
 static nq_status bind_item(nq__block *block, const nq_ast_from *from, nq__names *names,
-                           const nq__tree **out_tree) {
+                           nq__tree **out_tree) {
     switch (from->kind) {
     case NQ_AST_FROM_TABLE:
         return bind_table(block, from, names, out_tree);
@@ -449,7 +449,7 @@ nq_status nq__bind_from(nq__block *block, const nq_ast_froms *froms, nq__names *
     nq__binder *b = block->b;
     for (const nq_ast_from *from = froms->first; from != NULL; from = from->next) {
         nq__names names = {0};
-        const nq__tree *item;
+        nq__tree *item;
         NQ_TRY(bind_item(block, from, &names, &item));
         NQ_TRY(check_aliases(b, from, out_names, &names));
         for (uint32_t i = 0; i < names.count; ++i) {

@@ -27,6 +27,7 @@ typedef struct nq__binder {
     nq_plan_subquery *subqueries;
     uint32_t subquery_count, subquery_capacity;
     struct nq__with *with;          /* innermost first */
+    uint32_t in_depth;              /* IN (query) inside IN (query) */
 } nq__binder;
 
 /* A common table expression in scope. */
@@ -76,6 +77,7 @@ typedef struct nq__scope {
     const struct nq__scope *outer; /* of the enclosing query; seen only to refuse it by name */
     const nq__names *names;
     nq__aggregates *aggregates; /* NULL: none allowed */
+    struct nq__block *block;    /* where IN (query) may add a join; NULL: nowhere */
     const char *place;          /* "WHERE": for messages */
 } nq__scope;
 
@@ -95,6 +97,20 @@ nq_status nq__bind_condition(nq__binder *b, const nq__scope *scope, const nq_ast
                              const nq_expr **out_expr);
 nq_status nq__bind_function(nq__binder *b, const nq__scope *scope, const nq_ast_expr *ast,
                             const nq_expr **out_expr);
+/* x IN (query) as a value: three-valued, wherever it stands. */
+nq_status nq__bind_in_query(nq__binder *b, const nq__scope *scope, const nq_ast_expr *ast,
+                            const nq_expr **out_expr);
+/* Its left side, and the plan of its query, both of them typed. */
+nq_status nq__in_query_parts(nq__binder *b, const nq__scope *scope, const nq_ast_expr *ast,
+                             const nq_expr **out_value, nq_plan_node **out_node);
+/* Joins a query's rows to all that FROM has so far; answers their first column. */
+nq_status nq__join_leaf(struct nq__block *block, nq_join_kind kind, nq_plan_node *node,
+                        uint32_t offset, const nq_expr **out_column);
+/* Whether an expression names no column: not even NOT IN needs a join then. */
+bool nq__is_without_columns(const nq_ast_expr *ast);
+/* A query run at most once per execution; its value stands as a parameter. */
+nq_status nq__subquery_add(nq__binder *b, nq_subquery_kind kind, const nq_plan_node *root,
+                           nq_type type, uint32_t offset, const nq_expr **out_expr);
 nq_status nq__bind_subquery(nq__binder *b, const nq__scope *scope, const nq_ast_expr *ast,
                             const nq_expr **out_expr);
 /* Operators and functions by name, arguments bound; casts and folds. */
@@ -139,6 +155,7 @@ typedef struct nq__leaf {
     nq_bytes alias;
     uint32_t first_column, column_count; /* flat */
     bool has_row_key;      /* a last flat column holds the row's identity */
+    bool is_internal;      /* made for an IN (query): no name leads to it */
     double rows;
 } nq__leaf;
 
@@ -150,7 +167,7 @@ typedef struct nq__tree {
     nq_join_kind join;
     uint64_t leaves; /* one bit each */
     uint32_t leaf;
-    const struct nq__tree *left, *right;
+    struct nq__tree *left, *right;
     nq__exprs conditions; /* ON, split at AND; SEMI and ANTI: equalities of IN */
 } nq__tree;
 
@@ -163,7 +180,7 @@ typedef struct nq__block {
     nq_column_info *flat; /* by flat column */
     uint32_t *leaf_of;    /* by flat column */
     uint32_t flat_count, flat_capacity, leaf_of_capacity;
-    const nq__tree *tree; /* NULL: no FROM */
+    nq__tree *tree; /* NULL: no FROM */
     nq__exprs where;      /* split at AND */
     bool *is_used;        /* by flat column */
     uint32_t *map;        /* scratch, by flat column */

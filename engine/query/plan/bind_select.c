@@ -104,6 +104,7 @@ nq_status nq__select_bind(nq__binder *b, nq__query *query) {
     nq__scope scope = {.outer = query->outer,
                        .names = &select->names,
                        .aggregates = &select->aggregates,
+                       .block = &select->block,
                        .place = "SELECT"};
     nq__items items = {0};
     NQ_TRY(nq__bind_items(b, &scope, &ast->items, &items));
@@ -147,6 +148,7 @@ static nq_status order_column(nq__binder *b, nq__query *query, const nq_ast_expr
     nq__scope scope = {.outer = query->outer,
                        .names = &select->names,
                        .aggregates = &select->aggregates,
+                       .block = &select->block,
                        .place = "ORDER BY"};
     const nq_expr *expr;
     NQ_TRY(nq__bind_expr(b, &scope, ast, &expr));
@@ -207,6 +209,10 @@ static bool is_key_grouped(const nq__select *select, const nq__leaf *leaf) {
 static nq_status fail_ungrouped(nq__select *select, const nq_expr *column) {
     nq__binder *b = select->block.b;
     const nq_column_info *info = &select->block.flat[column->index];
+    if (select->block.leaves[select->block.leaf_of[column->index]].is_internal) {
+        return nq__bind_fail(b, column->offset, NQ_FEATURE_UNSUPPORTED,
+                             "IN (query) over groups is not supported by this version");
+    }
     nq_status status = nq__bind_fail(
         b, column->offset, NQ_GROUPING_ERROR,
         "column \"%.*s\" must appear in GROUP BY or be used in an aggregate function",

@@ -18,40 +18,14 @@ nq_status nq__split_and(nq__binder *b, const nq_expr *condition, nq__exprs *conj
 static nq_status join_in_query(nq__block *block, const nq__scope *scope, const nq_ast_expr *ast,
                                bool is_negated) {
     nq__binder *b = block->b;
-    const nq_expr *pair[2];
-    NQ_TRY(nq__bind_expr(b, scope, ast->left, &pair[0]));
-    nq__query *query = NULL;
-    NQ_TRY(nq__query_bind(b, scope, ast->query, &query));
-    if (query->column_count != 1) {
-        return nq__bind_fail(b, ast->offset, NQ_SQL_SYNTAX,
-                             "the query of IN must have one column, this has %u",
-                             query->column_count);
-    }
-    bool is_untyped = query->columns[0].type.id == NQ_TYPE_UNKNOWN;
-    NQ_TRY(nq__coerce_unknown(b, pair[0], &pair[0]));
-    NQ_TRY(nq__query_coerce(b, query, is_untyped ? &pair[0]->type : NULL, NQ_CAST_IMPLICIT));
+    const nq_expr *value, *column, *equality;
     nq_plan_node *node = NULL;
-    NQ_TRY(nq__query_plan(b, query, &node));
-    uint32_t index = 0;
-    nq__leaf leaf = {.node = node, .column_count = 1, .rows = node->estimated_rows};
-    NQ_TRY(nq__bind_at(b, ast->offset, nq__leaf_add(block, leaf, node->columns, &index)));
-    nq__tree *tree = nq__bind_alloc(b, 1, sizeof(*tree));
-    nq__tree *right = nq__bind_alloc(b, 1, sizeof(*right));
-    pair[1] = nq_expr_column(b->arena, block->leaves[index].first_column, node->columns[0].type);
-    if (tree == NULL || right == NULL || pair[1] == NULL) {
-        return nq__bind_no_memory(b);
-    }
-    *right = (nq__tree){.kind = NQ__TREE_LEAF, .leaves = (uint64_t)1 << index, .leaf = index};
-    *tree = (nq__tree){.kind = NQ__TREE_OUTER,
-                       .join = is_negated ? NQ_JOIN_ANTI_IN : NQ_JOIN_SEMI,
-                       .leaves = block->tree->leaves | right->leaves,
-                       .left = block->tree,
-                       .right = right};
-    const nq_expr *equality;
+    NQ_TRY(nq__in_query_parts(b, scope, ast, &value, &node));
+    NQ_TRY(nq__join_leaf(block, is_negated ? NQ_JOIN_ANTI_IN : NQ_JOIN_SEMI, node, ast->offset,
+                         &column));
+    const nq_expr *pair[2] = {value, column};
     NQ_TRY(nq__bind_call(b, ast->offset, NQ_BYTES_LITERAL("="), true, pair, 2, &equality));
-    NQ_TRY(nq__exprs_append(b, &tree->conditions, equality));
-    block->tree = tree;
-    return NQ_OK;
+    return nq__exprs_append(b, &block->tree->conditions, equality);
 }
 
 static nq_status bind_conjunct(nq__block *block, const nq__scope *scope, const nq_ast_expr *ast) {
@@ -61,7 +35,9 @@ static nq_status bind_conjunct(nq__block *block, const nq__scope *scope, const n
         bare = bare->left;
         is_negated = !is_negated;
     }
-    if (bare->kind == NQ_AST_IN_QUERY && block->tree != NULL) {
+    bool is_join = bare->kind == NQ_AST_IN_QUERY && block->tree != NULL &&
+                   !nq__is_without_columns(bare->left);
+    if (is_join) {
         return join_in_query(block, scope, bare, is_negated != bare->is_negated);
     }
     const nq_expr *condition;
@@ -73,7 +49,8 @@ nq_status nq__bind_where(nq__block *block, const nq__names *names, const nq_ast_
     if (where == NULL) {
         return NQ_OK;
     }
-    nq__scope scope = {.outer = block->outer, .names = names, .place = "WHERE"};
+    nq__scope scope = {
+        .outer = block->outer, .names = names, .block = block, .place = "WHERE"};
     if (where->kind != NQ_AST_AND) {
         return bind_conjunct(block, &scope, where);
     }

@@ -454,7 +454,33 @@ nq_status nq__bind_insert(nq__binder *b, const nq_ast_insert *ast, nq_plan_node 
 
 /* ---- UPDATE and DELETE ---- */
 
-/* The rows to change: whole, with their keys. */
+/* Drops what joins of WHERE's queries put beside the row. */
+static nq_status keep_row(nq__block *block, const nq__planned *planned, uint32_t row_width,
+                          nq_plan_node **out_node) {
+    nq__binder *b = block->b;
+    *out_node = planned->node;
+    if (planned->node->column_count == row_width) {
+        return NQ_OK;
+    }
+    const nq_expr **exprs = nq__bind_alloc(b, row_width, sizeof(*exprs));
+    nq_plan_node *node = nq__node_over(b, NQ_PLAN_PROJECT, planned->node, row_width, block->flat,
+                                       planned->rows);
+    if (exprs == NULL || node == NULL) {
+        return nq__bind_no_memory(b);
+    }
+    for (uint32_t i = 0; i < row_width; ++i) {
+        exprs[i] = nq_expr_column(b->arena, i, block->flat[i].type);
+        if (exprs[i] == NULL) {
+            return nq__bind_no_memory(b);
+        }
+    }
+    node->project.exprs = (nq_plan_exprs){exprs, row_width};
+    *out_node = node;
+    return NQ_OK;
+}
+
+/* The rows to change: whole, with their keys. The target is the first leaf and every join keeps it on
+ * the left, so its columns come first. */
 static nq_status plan_target(nq__block *block, const nq_ast_name *table, const nq_ast_name *alias,
                              const nq_ast_expr *where, nq__names *out_names,
                              nq_plan_node **out_node) {
@@ -471,8 +497,7 @@ static nq_status plan_target(nq__block *block, const nq_ast_name *table, const n
     }
     nq__planned planned;
     NQ_TRY(nq__plan_joins(block, &planned));
-    *out_node = planned.node;
-    return NQ_OK;
+    return keep_row(block, &planned, row_width, out_node);
 }
 
 nq_status nq__bind_update(nq__binder *b, const nq_ast_update *ast, nq_plan_node **out_node) {

@@ -137,8 +137,8 @@ static void print_hex(nq__printer *out, nq_bytes bytes) {
 static void print_parameter(nq__printer *out, uint32_t index) {
     char text[16];
     if (out->parameters != NULL && out->parameters[index].position == 0) {
-        nq__print(out, ":");
-        nq__print_name(out, out->parameters[index].name);
+        nq__print(out, ":"); /* never quoted: any word may follow the colon */
+        nq__print_bytes(out, out->parameters[index].name);
         return;
     }
     snprintf(text, sizeof(text), "$%u", index + 1);
