@@ -4,7 +4,12 @@
 #include "server/service/subscription.h"
 #include "server/wire/pubsub_wire.h"
 
-enum { RESPONSE_INITIAL_BYTES = 256 };
+enum {
+    RESPONSE_INITIAL_BYTES = 256,
+    HISTORY_PAGE_BYTES = 1 << 20, /* a page ends behind the message that reaches it */
+    RETRY_FIRST_NS = 1000000,     /* a publish that waits for room looks again, */
+    RETRY_LAST_NS = 64000000,     /* twice as much later each time */
+};
 
 /* What every unary handler here begins with. */
 typedef struct pubsub_call {
@@ -34,24 +39,80 @@ static void end(pubsub_call *self, nq_status status) {
 
 /* ---- Publishing ---- */
 
-static nq_status publish(pubsub_call *self, nq_bytes message) {
+/* State of a Publish call. One that waits for a subscriber with policy BLOCK holds its request and
+ * an alarm: no thread, which that subscriber may be in need of. */
+typedef struct publish_call {
     nq_publish_request request;
-    NQ_TRY(nq_publish_request_decode(&self->ctx, message, &request));
-    nq_publish_result *results = nq_arena_calloc(self->ctx.scratch, request.count, sizeof *results);
-    if (results == NULL) {
+    nq_publish_result *results;
+    int64_t until_ns;
+    int64_t retry_ns; /* until the next look */
+    nq_alarm alarm;
+} publish_call;
+
+static nq_status begin_publish(pubsub_call *self, nq_bytes message) {
+    publish_call *publish = nq_call_state(self->call);
+    NQ_TRY(nq_publish_request_decode(&self->ctx, message, &publish->request));
+    publish->results =
+        nq_arena_calloc(self->ctx.scratch, publish->request.count, sizeof *publish->results);
+    if (publish->results == NULL) {
         return nq_fail_no_memory(&self->ctx, "the results");
     }
-    int64_t until_ns = nq_clock_monotonic_ns() + request.block_timeout_ns;
-    NQ_TRY(nq_hub_publish(&self->ctx, self->service->hub, request.publications, request.count,
-                          until_ns, results));
-    nq_publish_response_write(&self->writer, results, request.count);
+    publish->until_ns = nq_clock_monotonic_ns() + publish->request.block_timeout_ns;
+    publish->retry_ns = RETRY_FIRST_NS;
     return NQ_OK;
+}
+
+/* True when the call will look again. */
+static bool wait_for_room(nq_call *call) {
+    publish_call *publish = nq_call_state(call);
+    nq_service *service = nq_call_service(call);
+    int64_t now_ns = nq_clock_monotonic_ns();
+    int64_t due_ns = now_ns + publish->retry_ns;
+    if (now_ns >= publish->until_ns) {
+        return false;
+    }
+    publish->retry_ns *= publish->retry_ns < RETRY_LAST_NS ? 2 : 1;
+    return nq_alarm_set(service->alarms, &publish->alarm, call,
+                        due_ns < publish->until_ns ? due_ns : publish->until_ns);
+}
+
+static void try_publish(pubsub_call *self) {
+    publish_call *publish = nq_call_state(self->call);
+    nq_arena *arena = nq_call_arena(self->call);
+    nq_arena_mark mark = nq_arena_get_mark(arena);
+    nq_status status = nq_hub_publish(&self->ctx, self->service->hub, publish->request.publications,
+                                      publish->request.count, 0, publish->results);
+    nq_arena_reset_to(arena, mark);
+    if (status == NQ_BLOCK_TIMEOUT && wait_for_room(self->call)) {
+        return;
+    }
+    if (status == NQ_OK) {
+        nq_publish_response_write(&self->writer, publish->results, publish->request.count);
+    }
+    end(self, status);
 }
 
 static void on_publish(nq_call *call, nq_bytes message) {
     pubsub_call self;
     begin(call, &self);
-    end(&self, publish(&self, message));
+    nq_status status = begin_publish(&self, message);
+    if (status != NQ_OK) {
+        end(&self, status);
+        return;
+    }
+    try_publish(&self);
+}
+
+static void on_publish_wake(nq_call *call) {
+    pubsub_call self;
+    begin(call, &self);
+    try_publish(&self);
+}
+
+static void on_publish_done(nq_call *call) {
+    nq_service *service = nq_call_service(call);
+    publish_call *publish = nq_call_state(call);
+    nq_alarm_clear(service->alarms, &publish->alarm);
 }
 
 /* ---- Acknowledging ---- */
@@ -91,6 +152,19 @@ static void on_acknowledge(nq_call *call, nq_bytes message) {
 
 /* ---- History ---- */
 
+/* A page of large messages is a short one. */
+static void cut_page(nq_history_page *page) {
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < page->message_count; i++) {
+        if (bytes >= HISTORY_PAGE_BYTES) {
+            page->next_sequence = page->messages[i]->sequence;
+            page->message_count = i;
+            return;
+        }
+        bytes += page->messages[i]->size;
+    }
+}
+
 static nq_status get_history(pubsub_call *self, nq_bytes message) {
     nq_history_request request;
     nq_history_page page;
@@ -98,8 +172,10 @@ static nq_status get_history(pubsub_call *self, nq_bytes message) {
     NQ_TRY(nq_history_request_decode(&self->ctx, message, &request));
     NQ_TRY(nq_hub_read_history(&self->ctx, hub, request.channel, &request.start, request.resume,
                                request.is_reverse, request.page_size, self->ctx.scratch, &page));
+    uint32_t held_count = page.message_count;
+    cut_page(&page);
     nq_history_response_write(&self->writer, &page, nq_hub_epoch(hub));
-    for (uint32_t i = 0; i < page.message_count; i++) {
+    for (uint32_t i = 0; i < held_count; i++) {
         nq_message_release(page.messages[i]);
     }
     return NQ_OK;
@@ -198,7 +274,12 @@ static void on_delete_channel(nq_call *call, nq_bytes message) {
 #define PUBSUB_SERVICE "/neuroquantum.v1.PubSubService/"
 #define HANDLER(name)  static const nq_method_handler name##_handler = {.on_message = on_##name}
 
-HANDLER(publish);
+static const nq_method_handler publish_handler = {
+    .state_bytes = sizeof(publish_call),
+    .on_message = on_publish,
+    .on_wake = on_publish_wake,
+    .on_done = on_publish_done,
+};
 HANDLER(acknowledge);
 HANDLER(get_history);
 HANDLER(create_channel);

@@ -31,6 +31,12 @@ static nq_status fetch(nq_ctx *ctx, nq_stream_source *source) {
     return NQ_OK;
 }
 
+nq_status nq_stream_source_look(nq_ctx *ctx, nq_stream_source *source, bool *out_is_at_end) {
+    nq_status status = fetch(ctx, source);
+    *out_is_at_end = source->is_at_end;
+    return status;
+}
+
 /* The most held rows that fit `bytes`, by halving; `least` at the least. */
 static uint32_t rows_that_fit(const nq_stream_source *source, uint32_t rows_max, size_t bytes,
                               uint32_t least, nq_vector *columns) {

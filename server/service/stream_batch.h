@@ -25,4 +25,7 @@ nq_status nq_stream_batch_write(nq_ctx *ctx, nq_stream_source *source, nq_row_fo
                                 uint32_t rows_max, size_t bytes_max, uint64_t number,
                                 uint64_t first_row, nq_writer *writer, uint64_t *out_rows);
 
+/* Whether all rows were written; runs the statement until one more is known, if need be. */
+nq_status nq_stream_source_look(nq_ctx *ctx, nq_stream_source *source, bool *out_is_at_end);
+
 #endif

@@ -179,31 +179,40 @@ static void say_state(stream_call *stream, nq_pacer_verdict verdict) {
                                                                : "streaming";
 }
 
+/* Sends what the verdict allows. The end of the rows needs no credit: only batches do. */
+static nq_status send_rows(stream_call *stream, nq_pacer_verdict verdict, bool *out_is_end,
+                           bool *out_may_go_on) {
+    int64_t now_ns = nq_clock_monotonic_ns();
+    *out_is_end = false;
+    switch (verdict) {
+    case NQ_PACER_PAUSED:
+        *out_may_go_on = false;
+        return NQ_OK;
+    case NQ_PACER_WAITING_CREDIT:
+        NQ_TRY(nq_stream_source_look(&stream->ctx, &stream->source, out_is_end));
+        *out_may_go_on = *out_is_end;
+        return NQ_OK;
+    case NQ_PACER_SEND:
+        break;
+    }
+    return nq_pacer_progress_is_due(&stream->pacer, now_ns) ? send_progress(stream, now_ns)
+                                                            : send_batch(stream, out_is_end);
+}
+
 /* One step of a flowing stream; *out_may_go_on false when it has to wait. */
 static nq_status flow(stream_call *stream, bool *out_may_go_on) {
     nq_pacer_verdict verdict = nq_pacer_next(&stream->pacer);
-    *out_may_go_on = true;
+    bool is_end = true;
     say_state(stream, verdict);
-    bool has_rows =
-        stream->source.cursor != NULL && nq_cursor_column_count(stream->source.cursor) > 0;
-    if (has_rows && verdict != NQ_PACER_SEND) {
-        *out_may_go_on = false;
+    if (stream->source.cursor != NULL && nq_cursor_column_count(stream->source.cursor) > 0) {
+        NQ_TRY(send_rows(stream, verdict, &is_end, out_may_go_on));
+    }
+    if (!is_end) {
         return NQ_OK;
     }
-    int64_t now_ns = nq_clock_monotonic_ns();
-    if (has_rows && nq_pacer_progress_is_due(&stream->pacer, now_ns)) {
-        return send_progress(stream, now_ns);
-    }
-    bool is_end = true;
-    if (has_rows) {
-        NQ_TRY(send_batch(stream, &is_end));
-    }
-    if (is_end) {
-        nq_status status = settle(stream, NQ_OK);
-        stream->phase = stream->source.is_truncated ? PHASE_NOTICING : PHASE_COMPLETING;
-        return status;
-    }
-    return NQ_OK;
+    nq_status status = settle(stream, NQ_OK);
+    stream->phase = stream->source.is_truncated ? PHASE_NOTICING : PHASE_COMPLETING;
+    return status;
 }
 
 static nq_status step(stream_call *stream, bool *out_may_go_on) {
@@ -375,13 +384,17 @@ static void on_interact_open(nq_call *call) {
     nq_call_want_message(call);
 }
 
+/* Ends the controls, not the stream: nobody could end a pause any more. */
 static void on_half_close(nq_call *call) {
     stream_call *stream = nq_call_state(call);
     if (stream->phase == PHASE_NEW) {
         nq_call_init_ctx(call, &stream->ctx, NULL);
         fail(stream,
              nq_fail(&stream->ctx, NQ_INVALID_ARGUMENT, "the first message must be `start`"));
+        return;
     }
+    nq_pacer_pause(&stream->pacer, false);
+    pump(stream);
 }
 
 /* ---- The rest of a call's life ---- */

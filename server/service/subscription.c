@@ -224,7 +224,7 @@ static bool is_over(subscription *self, nq_status *out_status) {
         return true;
     }
     *out_status = NQ_OK;
-    return self->is_draining && !state.has_work;
+    return self->is_draining && state.is_empty;
 }
 
 static void keep_heartbeat(subscription *self) {

@@ -183,7 +183,8 @@ static void hand_out(nq_hub *hub, nq__channel *channel, nq_message *message, nq_
                      nq_publish_result *result) {
     for (uint32_t i = 0; i < channel->subscriber_count; i++) {
         nq_push_result pushed = nq_subscriber_push(channel->subscribers[i], message,
-                                                   channel->settings.default_drop_policy, wakes);
+                                                   channel->settings.default_drop_policy,
+                                                   channel->settings.allow_block, wakes);
         result->receivers += pushed == NQ_PUSH_QUEUED;
         channel->dropped_count += pushed == NQ_PUSH_LOST;
         if (pushed == NQ_PUSH_LOST) {

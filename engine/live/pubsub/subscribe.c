@@ -100,7 +100,7 @@ static bool join(nq_hub *hub, nq__channel *channel, nq_subscriber *subscriber,
         nq_message *message = nq_history_find(&channel->history, sequence);
         if (message != NULL) {
             (void)nq_subscriber_push(subscriber, message, channel->settings.default_drop_policy,
-                                     wakes);
+                                     channel->settings.allow_block, wakes);
         }
     }
     return true;

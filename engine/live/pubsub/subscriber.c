@@ -24,8 +24,9 @@ struct nq_subscriber {
     uint32_t head;
     uint32_t count;
     uint64_t bytes;
-    nq_gap_list head_gaps; /* before the first entry */
-    nq_gap_list tail_gaps; /* behind the last entry */
+    uint32_t counts[NQ_PRIORITY_CRITICAL + 1]; /* entries by priority */
+    nq_gap_list head_gaps;                     /* before the first entry */
+    nq_gap_list tail_gaps;                     /* behind the last entry */
     nq_outstanding outstanding;
     uint64_t next_delivery_id;
     uint64_t granted_through;
@@ -125,6 +126,7 @@ static void drop_entry(nq_subscriber *self, uint32_t place, nq_gap_reason reason
     queue_entry dropped = *entry_at(self, place);
     nq_gap loss = loss_of(dropped.message, reason);
     self->bytes -= dropped.message->charged_bytes;
+    self->counts[dropped.message->priority]--;
     for (uint32_t i = place; i + 1 < self->count && place > 0; i++) {
         *entry_at(self, i) = *entry_at(self, i + 1);
     }
@@ -143,20 +145,6 @@ static void drop_entry(nq_subscriber *self, uint32_t place, nq_gap_reason reason
     nq_message_release(dropped.message);
 }
 
-/* The oldest entry of the lowest priority; scanning stops at the first of the lowest there is. */
-static uint32_t find_victim(nq_subscriber *self) {
-    uint32_t victim = 0;
-    for (uint32_t i = 1; i < self->count; i++) {
-        if (entry_at(self, victim)->message->priority == NQ_PRIORITY_LOW) {
-            break;
-        }
-        if (entry_at(self, i)->message->priority < entry_at(self, victim)->message->priority) {
-            victim = i;
-        }
-    }
-    return victim;
-}
-
 static bool has_room(const nq_subscriber *self, size_t bytes) {
     if (self->count == 0) {
         return true; /* I1 */
@@ -165,16 +153,44 @@ static bool has_room(const nq_subscriber *self, size_t bytes) {
     return self->count < limits->buffer_messages && self->bytes + bytes <= limits->buffer_bytes;
 }
 
-/* All priorities equal, as they nearly always are, need no search. */
-static void drop_oldest_until(nq_subscriber *self, const nq_message *message) {
-    while (!has_room(self, message->charged_bytes)) {
-        bool head_is_lowest = entry_at(self, 0)->message->priority <= NQ_PRIORITY_NORMAL &&
-                              message->priority <= NQ_PRIORITY_NORMAL;
-        drop_entry(self, head_is_lowest ? 0 : find_victim(self), NQ_GAP_DROP_OLDEST);
+static uint8_t lowest_priority(const nq_subscriber *self) {
+    uint8_t lowest = 0;
+    while (self->counts[lowest] == 0) {
+        lowest++;
     }
+    return lowest;
 }
 
-static void conflate(nq_subscriber *self, const nq_message *message) {
+/* With one priority in the queue, as nearly always, the first entry is it. */
+static uint32_t oldest_of(nq_subscriber *self, uint8_t priority) {
+    uint32_t place = 0;
+    while (entry_at(self, place)->message->priority != priority) {
+        place++;
+    }
+    return place;
+}
+
+/* The new message itself is lost, behind everything that waits. */
+static nq_push_result lose(nq_subscriber *self, const nq_message *message, nq_gap_reason reason) {
+    nq_gap loss = loss_of(message, reason);
+    note_loss(self, self->count == 0 ? &self->head_gaps : &self->tail_gaps, &loss);
+    return NQ_PUSH_LOST;
+}
+
+/* The oldest of the lowest priority goes; among what waits and what comes, that may be what comes.
+ */
+static nq_push_result drop_oldest_until(nq_subscriber *self, const nq_message *message) {
+    while (!has_room(self, message->charged_bytes)) {
+        uint8_t lowest = lowest_priority(self);
+        if (message->priority < lowest) {
+            return lose(self, message, NQ_GAP_DROP_OLDEST);
+        }
+        drop_entry(self, oldest_of(self, lowest), NQ_GAP_DROP_OLDEST);
+    }
+    return NQ_PUSH_QUEUED;
+}
+
+static nq_push_result conflate(nq_subscriber *self, const nq_message *message) {
     for (uint32_t i = 0; i < self->count && message->key_hash != 0; i++) {
         const nq_message *queued = entry_at(self, i)->message;
         if (queued->key_hash == message->key_hash &&
@@ -183,39 +199,32 @@ static void conflate(nq_subscriber *self, const nq_message *message) {
             break;
         }
     }
-    drop_oldest_until(self, message);
+    return drop_oldest_until(self, message);
 }
 
-/* Makes room as the policy says; false: the message itself is lost or refused. */
-static bool make_room(nq_subscriber *self, nq_message *message, nq_drop_policy policy,
-                      nq_push_result *out_result) {
+/* Makes room as the policy says, or not. */
+static nq_push_result make_room(nq_subscriber *self, const nq_message *message,
+                                nq_drop_policy policy) {
     switch (policy) {
-    case NQ_DROP_NEWEST: {
-        nq_gap loss = loss_of(message, NQ_GAP_DROP_NEWEST);
-        note_loss(self, self->count == 0 ? &self->head_gaps : &self->tail_gaps, &loss);
-        *out_result = NQ_PUSH_LOST;
-        return false;
-    }
+    case NQ_DROP_NEWEST:
+        return lose(self, message, NQ_GAP_DROP_NEWEST);
     case NQ_DROP_BLOCK:
-        return true;
+        return NQ_PUSH_QUEUED;
     case NQ_DROP_DISCONNECT:
         self->is_disconnected = true;
-        *out_result = NQ_PUSH_LOST;
-        return false;
+        return NQ_PUSH_LOST;
     case NQ_DROP_ALL:
         while (self->count > 0) {
             drop_entry(self, 0, NQ_GAP_DROP_ALL);
         }
-        return true;
+        return NQ_PUSH_QUEUED;
     case NQ_DROP_CONFLATE:
-        conflate(self, message);
-        return true;
+        return conflate(self, message);
     case NQ_DROP_OLDEST:
     case NQ_DROP_DEFAULT:
         break;
     }
-    drop_oldest_until(self, message);
-    return true;
+    return drop_oldest_until(self, message);
 }
 
 /* ---- Pushing ---- */
@@ -245,6 +254,7 @@ static void append(nq_subscriber *self, nq_message *message) {
     self->tail_gaps = (nq_gap_list){0};
     self->count++;
     self->bytes += message->charged_bytes;
+    self->counts[message->priority]++;
     nq_message_acquire(message);
 }
 
@@ -258,11 +268,14 @@ static bool has_credit(const nq_subscriber *self) {
 }
 
 static bool may_take(const nq_subscriber *self) {
+    if (self->is_disconnected) {
+        return true; /* whatever else holds it up, its owner must learn of it */
+    }
     if (self->is_paused) {
         return false;
     }
     bool has_gaps = self->head_gaps.count > 0 || (self->count == 0 && self->tail_gaps.count > 0);
-    return has_gaps || self->is_disconnected || (self->count > 0 && has_credit(self));
+    return has_gaps || (self->count > 0 && has_credit(self));
 }
 
 /* Under the mutex. A listed subscriber will be woken anyway; an awake one has not answered yet. */
@@ -287,22 +300,32 @@ void nq_wake_list_run(nq_wake_list *wakes) {
 }
 
 nq_push_result nq_subscriber_push(nq_subscriber *self, nq_message *message,
-                                  nq_drop_policy channel_policy, nq_wake_list *wakes) {
+                                  nq_drop_policy channel_policy, bool may_block,
+                                  nq_wake_list *wakes) {
     if (message->priority < self->options.priority_min) {
         return NQ_PUSH_FILTERED;
     }
+    nq_drop_policy policy = nq__subscriber_policy(self, channel_policy);
+    if (policy == NQ_DROP_BLOCK && !may_block) {
+        policy = NQ_DROP_OLDEST; /* nobody waited for room: I1 comes first */
+    }
     nq_mutex_lock(&self->mutex);
     nq_push_result result = NQ_PUSH_QUEUED;
-    nq_drop_policy policy = nq__subscriber_policy(self, channel_policy);
+    bool was_disconnected = self->is_disconnected;
     if (self->is_closed || self->is_disconnected) {
         result = NQ_PUSH_FILTERED;
-    } else if ((has_room(self, message->charged_bytes) && policy != NQ_DROP_CONFLATE) ||
-               make_room(self, message, policy, &result)) {
+    } else if (policy == NQ_DROP_CONFLATE || !has_room(self, message->charged_bytes)) {
+        result = make_room(self, message, policy);
+    }
+    if (result == NQ_PUSH_QUEUED) {
         if (reserve(self)) {
             append(self, message);
         } else {
-            (void)make_room(self, message, NQ_DROP_NEWEST, &result);
+            result = lose(self, message, NQ_GAP_DROP_NEWEST);
         }
+    }
+    if (self->is_disconnected && !was_disconnected) {
+        self->is_awake = false; /* an owner that cannot send has not answered, but must hear this */
     }
     list_wake(self, wakes);
     nq_mutex_unlock(&self->mutex);
@@ -339,11 +362,13 @@ static bool take_one(nq_subscriber *self, nq_message **out_message) {
     nq_message *message = entry_at(self, 0)->message;
     if (self->options.ack_mode != NQ_ACK_NONE &&
         !nq_outstanding_add(&self->outstanding, self->next_delivery_id, message->charged_bytes)) {
+        self->is_disconnected = true; /* it could not be acknowledged */
         return false;
     }
     self->head = (self->head + 1) & (self->capacity - 1);
     self->count--;
     self->bytes -= message->charged_bytes;
+    self->counts[message->priority]--;
     self->next_delivery_id++;
     *out_message = message;
     return true;
@@ -453,6 +478,7 @@ void nq_subscriber_get_state(nq_subscriber *self, nq_subscriber_state *out_state
         .outstanding_messages = self->outstanding.message_count,
         .is_disconnected = self->is_disconnected,
         .has_work = can_take,
+        .is_empty = self->count == 0 && self->head_gaps.count == 0 && self->tail_gaps.count == 0,
     };
     nq_mutex_unlock(&self->mutex);
 }

@@ -79,9 +79,11 @@ typedef struct nq_wake_list {
 } nq_wake_list;
 
 /* Queues a message, taking a reference. `channel_policy` serves NQ_DROP_DEFAULT. Under policy BLOCK
- * it is queued even beyond the limit: the publisher has waited for room before. */
+ * it is queued even beyond the limit if the channel `may_block`: the publisher has waited for room
+ * before. On other channels BLOCK means DROP_OLDEST. */
 nq_push_result nq_subscriber_push(nq_subscriber *subscriber, nq_message *message,
-                                  nq_drop_policy channel_policy, nq_wake_list *wakes);
+                                  nq_drop_policy channel_policy, bool may_block,
+                                  nq_wake_list *wakes);
 /* Wakes and empties the list. Call it with no lock held. */
 void nq_wake_list_run(nq_wake_list *wakes);
 /* True when policy BLOCK would keep a message of this size out. */
@@ -126,6 +128,7 @@ typedef struct nq_subscriber_state {
     uint64_t outstanding_messages;
     bool is_disconnected; /* policy DISCONNECT struck: end the subscription with NQ_SLOW_CONSUMER */
     bool has_work;        /* a take would return something */
+    bool is_empty;        /* nothing waits, whether it may be taken or not */
 } nq_subscriber_state;
 void nq_subscriber_get_state(nq_subscriber *subscriber, nq_subscriber_state *out_state);
 
