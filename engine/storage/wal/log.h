@@ -24,7 +24,8 @@ typedef struct nq_log_options {
     uint32_t segment_bytes; /* multiple of NQ_LOG_BLOCK_BYTES */
 } nq_log_options;
 
-/* Makes the first segment of a new store durable. */
+/* Makes the first segment of a new store durable. Fails with NQ_FILE_FOREIGN when the directory
+ * already holds a log that was used. */
 nq_status nq_log_create(nq_ctx *ctx, const nq_log_options *options);
 
 /* Opens for reading from `start`, a checkpoint's position. Fails with NQ_LOG_CORRUPT when its

@@ -140,19 +140,6 @@ nq_status nq__log_segments_extend(nq_ctx *ctx, nq_log *log, nq_lsn end) {
     return status;
 }
 
-nq_status nq_log_create(nq_ctx *ctx, const nq_log_options *options) {
-    nq_log log = {
-        .vfs = options->vfs, .salt = options->salt, .segment_bytes = options->segment_bytes};
-    if ((size_t)snprintf(log.directory, sizeof log.directory, "%s", options->directory) >=
-        sizeof log.directory) {
-        return nq_fail(ctx, NQ_INVALID_ARGUMENT, "the data directory's path is too long");
-    }
-    nq_file *file;
-    NQ_TRY(make_segment(ctx, &log, 0, &file));
-    nq_file_close(file);
-    return NQ_OK;
-}
-
 /* ---- Opening ---- */
 
 typedef struct listing {
@@ -187,6 +174,50 @@ static int compare_numbers(const void *left, const void *right) {
     memcpy(&a, left, sizeof a);
     memcpy(&b, right, sizeof b);
     return (a > b) - (a < b);
+}
+
+/* What a creation that a crash interrupted may have left is one segment of zeros; anything else is
+ * a log whose data file is gone. */
+static nq_status refuse_used(nq_ctx *ctx, nq_log *log, const listing *list) {
+    uint32_t first_word = 0;
+    if (list->count == 1 && list->numbers[0] == 0) {
+        char path[NQ__LOG_PATH_BYTES];
+        NQ_TRY(path_of(ctx, log, 0, path));
+        nq_file *file;
+        size_t read_bytes;
+        NQ_TRY(nq_vfs_open(ctx, log->vfs, path, 0, &file));
+        nq_status status =
+            nq_file_read_at(ctx, file, 0, &first_word, sizeof first_word, &read_bytes);
+        nq_file_close(file);
+        NQ_TRY(status);
+    }
+    bool is_other = list->count > 1 || (list->count == 1 && list->numbers[0] != 0);
+    if (first_word != 0 || is_other) {
+        return nq_fail(ctx, NQ_FILE_FOREIGN, "%s holds a log, but its data file is missing",
+                       log->directory);
+    }
+    return NQ_OK;
+}
+
+nq_status nq_log_create(nq_ctx *ctx, const nq_log_options *options) {
+    nq_log log = {
+        .vfs = options->vfs, .salt = options->salt, .segment_bytes = options->segment_bytes};
+    if ((size_t)snprintf(log.directory, sizeof log.directory, "%s", options->directory) >=
+        sizeof log.directory) {
+        return nq_fail(ctx, NQ_INVALID_ARGUMENT, "the data directory's path is too long");
+    }
+    listing list = {0};
+    nq_status status = nq_vfs_list_dir(ctx, log.vfs, log.directory, visit_name, &list);
+    if (status == NQ_OK) {
+        status = list.is_out_of_memory ? nq_fail_no_memory(ctx, "the list of log segments")
+                                       : refuse_used(ctx, &log, &list);
+    }
+    nq_heap_free(list.numbers);
+    NQ_TRY(status);
+    nq_file *file;
+    NQ_TRY(make_segment(ctx, &log, 0, &file));
+    nq_file_close(file);
+    return NQ_OK;
 }
 
 static nq_status open_segment(nq_ctx *ctx, nq_log *log, uint64_t number) {

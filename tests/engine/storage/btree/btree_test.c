@@ -1,0 +1,329 @@
+/* B+tree: against a sorted array, over many generations, with old versions still readable. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "engine/ground/base/rng.h"
+#include "engine/ground/os/sim_vfs.h"
+#include "engine/storage/btree/btree.h"
+#include "engine/storage/buffer/space.h"
+
+enum { KEYS = 3000 };
+
+/* A tree and where its pages come from. Replaced pages are only counted: old versions stay. */
+typedef struct fixture {
+    nq_ctx ctx;
+    nq_sim_vfs *disk;
+    nq_file *file;
+    nq_pool *pool;
+    uint32_t next_page;
+    uint64_t given;
+    nq_page_source source;
+    nq_tree tree;
+    uint64_t generation;
+    bool is_there[KEYS];
+    uint8_t tag[KEYS];
+} fixture;
+
+static nq_status take(nq_ctx *ctx, void *user, nq_page_id *out_page) {
+    (void)ctx;
+    fixture *f = user;
+    out_page->value = f->next_page++;
+    return NQ_OK;
+}
+
+static nq_status give(nq_ctx *ctx, void *user, nq_page_id page, uint64_t birth) {
+    (void)ctx;
+    (void)page;
+    fixture *f = user;
+    assert_true(birth <= f->generation);
+    f->given++;
+    return NQ_OK;
+}
+
+static void set_up(fixture *f) {
+    memset(f, 0, sizeof *f);
+    nq_ctx_init(&f->ctx, NULL);
+    nq_sim_options sim = {.seed = 1};
+    assert_int_equal(nq_sim_vfs_create(&f->ctx, &sim, &f->disk), NQ_OK);
+    assert_int_equal(
+        nq_vfs_open(&f->ctx, nq_sim_vfs_as_vfs(f->disk), "data", NQ_OPEN_CREATE, &f->file), NQ_OK);
+    assert_int_equal(nq_pool_create(&f->ctx, f->file, 4 << 20, &f->pool), NQ_OK);
+    f->next_page = 4;
+    f->source = (nq_page_source){f, take, give};
+}
+
+static void tear_down(fixture *f) {
+    nq_pool_destroy(f->pool);
+    nq_file_close(f->file);
+    nq_sim_vfs_destroy(f->disk);
+}
+
+static nq_bytes key_of(char room[256], uint32_t number) {
+    static const char *const forms[] = {"%08u", "a/long/prefix/shared/by/many/%08u"};
+    int bytes = snprintf(room, 256, forms[number % 2], number);
+    return nq_bytes_of(room, (size_t)bytes);
+}
+
+static nq_bytes value_of(uint8_t room[20000], uint32_t number, uint8_t tag) {
+    size_t bytes = number % 50 == 0 ? 9000 + number : number % 7 == 0 ? 1500 : number % 60;
+    memset(room, tag, bytes);
+    return nq_bytes_of(room, bytes);
+}
+
+static nq_status visit(nq_ctx *ctx, void *user, nq_page_ref ref) {
+    (void)ctx;
+    (void)ref;
+    ++*(uint64_t *)user;
+    return NQ_OK;
+}
+
+static void verify(fixture *f) {
+    uint64_t page_count = 0;
+    nq_status status = nq_btree_verify(&f->ctx, f->pool, &f->tree, visit, &page_count);
+    if (status != NQ_OK) {
+        fail_msg("%s", f->ctx.error.message);
+    }
+    assert_int_equal(page_count, f->tree.page_count);
+}
+
+/* Every key is found, or absent, as the array says. */
+static void compare(fixture *f) {
+    static uint8_t expected[20000];
+    static uint8_t found[20000];
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < KEYS; i++) {
+        char room[256];
+        nq_btree_entry entry;
+        assert_int_equal(nq_btree_find(&f->ctx, f->pool, &f->tree, key_of(room, i), &entry), NQ_OK);
+        assert_int_equal(entry.pin.page != NULL, f->is_there[i]);
+        if (f->is_there[i]) {
+            nq_bytes value = value_of(expected, i, f->tag[i]);
+            size_t bytes = nq_btree_value_bytes(entry.payload, entry.is_overflow);
+            assert_int_equal(bytes, value.size);
+            assert_int_equal(
+                nq_btree_copy_value(&f->ctx, f->pool, entry.payload, entry.is_overflow, found),
+                NQ_OK);
+            assert_true(nq_bytes_equal(value, nq_bytes_of(found, bytes)));
+            count++;
+        }
+        nq_btree_entry_release(f->pool, &entry);
+    }
+    assert_int_equal(f->tree.entry_count, count);
+}
+
+static void change(fixture *f, nq_btree_writer *writer, uint32_t number, bool is_put, uint8_t tag) {
+    static uint8_t bytes[20000];
+    char room[256];
+    nq_bytes key = key_of(room, number);
+    if (is_put) {
+        assert_int_equal(nq_btree_put(&f->ctx, writer, key, value_of(bytes, number, tag)), NQ_OK);
+        f->tag[number] = tag;
+    } else {
+        assert_int_equal(nq_btree_remove(&f->ctx, writer, key), NQ_OK);
+    }
+    f->is_there[number] = is_put;
+}
+
+static void begin(fixture *f, nq_btree_writer *writer) {
+    f->generation++;
+    nq_btree_writer_init(writer, f->pool, &f->source, f->generation, &f->tree);
+}
+
+static void random_changes_over_many_generations(void **state) {
+    (void)state;
+    static fixture f;
+    set_up(&f);
+    nq_rng rng = {1};
+    for (int round = 0; round < 40; round++) {
+        nq_btree_writer writer;
+        begin(&f, &writer);
+        /* The tree grows, then shrinks again. */
+        uint64_t put_percent = round < 20 ? 80 : 25;
+        for (int i = 0; i < 400; i++) {
+            uint32_t number = (uint32_t)nq_rng_below(&rng, KEYS);
+            change(&f, &writer, number, nq_rng_below(&rng, 100) < put_percent, (uint8_t)round);
+        }
+        nq_btree_writer_deinit(&writer);
+        verify(&f);
+        if (round % 8 == 7) {
+            compare(&f);
+        }
+    }
+    compare(&f);
+    tear_down(&f);
+}
+
+static void removing_everything_leaves_nothing(void **state) {
+    (void)state;
+    static fixture f;
+    set_up(&f);
+    nq_btree_writer writer;
+    begin(&f, &writer);
+    for (uint32_t i = 0; i < KEYS; i++) {
+        change(&f, &writer, i, true, 1);
+    }
+    nq_btree_writer_deinit(&writer);
+    verify(&f);
+    assert_true(f.tree.level >= 1);
+    begin(&f, &writer);
+    for (uint32_t i = 0; i < KEYS; i++) {
+        change(&f, &writer, i % 2 == 0 ? i : KEYS - i, false, 0);
+    }
+    nq_btree_writer_deinit(&writer);
+    assert_int_equal(f.tree.page_count, 0);
+    assert_int_equal(f.tree.entry_count, 0);
+    assert_int_equal(f.tree.root.page, 0);
+    assert_int_equal(f.given, f.next_page - 4);
+    tear_down(&f);
+}
+
+static void dropping_gives_every_page_back(void **state) {
+    (void)state;
+    static fixture f;
+    for (int has_long_values = 0; has_long_values < 2; has_long_values++) {
+        set_up(&f);
+        nq_btree_writer writer;
+        begin(&f, &writer);
+        for (uint32_t i = 0; i < KEYS; i++) {
+            if (has_long_values || i % 50 != 0) {
+                change(&f, &writer, i, true, 1);
+            }
+        }
+        nq_btree_writer_deinit(&writer);
+        assert_int_equal(f.tree.overflow_page_count != 0, has_long_values);
+        assert_int_equal(nq_btree_drop(&f.ctx, f.pool, &f.source, &f.tree), NQ_OK);
+        assert_int_equal(f.given, f.next_page - 4);
+        tear_down(&f);
+    }
+}
+
+static void an_old_version_stays_as_it_was(void **state) {
+    (void)state;
+    static fixture f;
+    set_up(&f);
+    nq_btree_writer writer;
+    begin(&f, &writer);
+    for (uint32_t i = 0; i < KEYS; i += 2) {
+        change(&f, &writer, i, true, 1);
+    }
+    nq_btree_writer_deinit(&writer);
+    static fixture old;
+    old = f;
+    for (int round = 0; round < 5; round++) {
+        begin(&f, &writer);
+        for (uint32_t i = (uint32_t)round; i < KEYS; i += 3) {
+            change(&f, &writer, i, i % 4 != 0, 2);
+        }
+        nq_btree_writer_deinit(&writer);
+    }
+    compare(&old);
+    compare(&f);
+    bool is_equal;
+    assert_int_equal(nq_btree_range_is_equal(&f.ctx, f.pool, &old.tree, &f.tree, (nq_bytes){0},
+                                             (nq_bytes){0}, &is_equal),
+                     NQ_OK);
+    assert_false(is_equal);
+    tear_down(&f);
+}
+
+static void ranges_differ_only_where_something_changed(void **state) {
+    (void)state;
+    static fixture f;
+    set_up(&f);
+    nq_btree_writer writer;
+    begin(&f, &writer);
+    for (uint32_t i = 0; i < KEYS; i++) {
+        change(&f, &writer, i, true, 1);
+    }
+    nq_btree_writer_deinit(&writer);
+    nq_tree before = f.tree;
+    begin(&f, &writer);
+    change(&f, &writer, 1000, true, 2);
+    nq_btree_writer_deinit(&writer);
+    static const struct {
+        uint32_t low, high;
+        bool is_equal;
+    } ranges[] = {{0, 1000, true},
+                  {0, 1002, false},
+                  {1002, 2998, true},
+                  {1000, 1002, false},
+                  {998, 1000, true}};
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        char low[256];
+        char high[256];
+        bool is_equal;
+        assert_int_equal(nq_btree_range_is_equal(&f.ctx, f.pool, &before, &f.tree,
+                                                 key_of(low, ranges[i].low),
+                                                 key_of(high, ranges[i].high), &is_equal),
+                         NQ_OK);
+        assert_int_equal(is_equal, ranges[i].is_equal);
+    }
+    tear_down(&f);
+}
+
+static void loads_in_order_fill_their_pages(void **state) {
+    (void)state;
+    static fixture f;
+    set_up(&f);
+    nq_btree_writer writer;
+    begin(&f, &writer);
+    enum { ROWS = 20000 };
+    for (uint32_t i = 0; i < ROWS; i++) {
+        char room[16];
+        nq_bytes key = nq_bytes_of(room, (size_t)snprintf(room, 16, "%08u", i));
+        assert_int_equal(nq_btree_put(&f.ctx, &writer, key, key), NQ_OK);
+    }
+    nq_btree_writer_deinit(&writer);
+    verify(&f);
+    /* 8 bytes of value, at most 8 of key, 10 of overhead. */
+    assert_true(f.tree.page_count * NQ_PAGE_BYTES < (uint64_t)ROWS * 26 * 105 / 100);
+    tear_down(&f);
+}
+
+static void a_cursor_walks_both_ways(void **state) {
+    (void)state;
+    static fixture f;
+    set_up(&f);
+    nq_btree_writer writer;
+    begin(&f, &writer);
+    for (uint32_t i = 0; i < KEYS; i += 2) {
+        change(&f, &writer, i, true, 1);
+    }
+    nq_btree_writer_deinit(&writer);
+    nq_btree_cursor cursor;
+    nq_btree_cursor_init(&cursor, f.pool, &f.tree);
+    assert_int_equal(nq_btree_cursor_seek(&f.ctx, &cursor, NQ_BYTES_LITERAL("00000777")), NQ_OK);
+    char room[256];
+    assert_true(nq_bytes_equal(nq_btree_cursor_key(&cursor), key_of(room, 778)));
+    assert_int_equal(nq_btree_cursor_previous(&f.ctx, &cursor), NQ_OK);
+    assert_true(nq_bytes_equal(nq_btree_cursor_key(&cursor), key_of(room, 776)));
+    nq_btree_cursor_park(&cursor);
+    assert_int_equal(nq_btree_cursor_next(&f.ctx, &cursor), NQ_OK);
+    assert_true(nq_bytes_equal(nq_btree_cursor_key(&cursor), key_of(room, 778)));
+    uint32_t steps = 0;
+    while (cursor.is_at_entry) {
+        assert_int_equal(nq_btree_cursor_previous(&f.ctx, &cursor), NQ_OK);
+        steps++;
+    }
+    assert_int_equal(steps, 778 / 2 + 1);
+    nq_btree_cursor_deinit(&cursor);
+    tear_down(&f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_changes_over_many_generations),
+        cmocka_unit_test(removing_everything_leaves_nothing),
+        cmocka_unit_test(dropping_gives_every_page_back),
+        cmocka_unit_test(an_old_version_stays_as_it_was),
+        cmocka_unit_test(ranges_differ_only_where_something_changed),
+        cmocka_unit_test(loads_in_order_fill_their_pages),
+        cmocka_unit_test(a_cursor_walks_both_ways),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
