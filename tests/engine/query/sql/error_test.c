@@ -8,10 +8,10 @@ typedef struct refusal {
     const char *message;
 } refusal;
 
-#define ASSERT_REFUSED(refusals)                                                              \
-    for (size_t i = 0; i < sizeof(refusals) / sizeof((refusals)[0]); i++) {                   \
-        assert_refused((refusals)[i].sql, (refusals)[i].code, (refusals)[i].line,             \
-                       (refusals)[i].column, (refusals)[i].message);                          \
+#define ASSERT_REFUSED(refusals)                                                  \
+    for (size_t i = 0; i < sizeof(refusals) / sizeof((refusals)[0]); i++) {       \
+        assert_refused((refusals)[i].sql, (refusals)[i].code, (refusals)[i].line, \
+                       (refusals)[i].column, (refusals)[i].message);              \
     }
 
 static void syntax_errors_name_the_token_and_what_was_expected(void **state) {
@@ -21,7 +21,8 @@ static void syntax_errors_name_the_token_and_what_was_expected(void **state) {
         {"  -- nothing", NQ_SQL_SYNTAX, 1, 1, "empty"},
         {";", NQ_SQL_SYNTAX, 1, 1, "at \";\""},
         {"SELECT * FORM t", NQ_SQL_SYNTAX, 1, 10, "at \"FORM\""},
-        {"SELECT a FROM t WHERE", NQ_SQL_SYNTAX, 1, 22, "end of the statement; expected an expression"},
+        {"SELECT a FROM t WHERE", NQ_SQL_SYNTAX, 1, 22,
+         "end of the statement; expected an expression"},
         {"SELECT a AS", NQ_SQL_SYNTAX, 1, 12, "expected a name"},
         {"SELECT\n  a,\n  FROM t", NQ_SQL_SYNTAX, 3, 3, "at \"FROM\""},
         {"SELECT a FROM t GROUP a", NQ_SQL_SYNTAX, 1, 23, "expected BY"},
@@ -29,7 +30,8 @@ static void syntax_errors_name_the_token_and_what_was_expected(void **state) {
         {"SELECT 1)", NQ_SQL_SYNTAX, 1, 9, "at \")\""},
         {"SELECT a < b < c", NQ_SQL_SYNTAX, 1, 14, "comparisons do not chain"},
         {"SELECT a = b = c", NQ_SQL_SYNTAX, 1, 14, "comparisons do not chain"},
-        {"INSERT INTO t (a, b VALUES (1)", NQ_SQL_SYNTAX, 1, 21, "at \"VALUES\"; expected \")\" or \",\""},
+        {"INSERT INTO t (a, b VALUES (1)", NQ_SQL_SYNTAX, 1, 21,
+         "at \"VALUES\"; expected \")\" or \",\""},
         {"INSERT INTO t VALUES (1, 2), (3)", NQ_SQL_SYNTAX, 1, 30, "all must be of one length"},
         {"INSERT OR REPLACE INTO t VALUES (1)", NQ_SQL_SYNTAX, 1, 8, "expected INTO"},
         {"UPDATE t a = 1", NQ_SQL_SYNTAX, 1, 12, "expected SET"},
@@ -85,7 +87,8 @@ static void what_is_not_supported_is_refused_by_name(void **state) {
         {"CREATE TABLE t (a jsonb)", NQ_FEATURE_UNSUPPORTED, 1, 19, "jsonb"},
         {"SELECT INTERVAL '1 day'", NQ_FEATURE_UNSUPPORTED, 1, 8, "interval"},
         {"SELECT sum(a) OVER (PARTITION BY b) FROM t", NQ_FEATURE_UNSUPPORTED, 1, 15, "OVER"},
-        {"SELECT string_agg(a ORDER BY b) FROM t", NQ_FEATURE_UNSUPPORTED, 1, 21, "ORDER BY inside"},
+        {"SELECT string_agg(a ORDER BY b) FROM t", NQ_FEATURE_UNSUPPORTED, 1, 21,
+         "ORDER BY inside"},
         {"SELECT DISTINCT ON (a) b FROM t", NQ_FEATURE_UNSUPPORTED, 1, 17, "DISTINCT ON"},
         {"SELECT a FROM t FOR UPDATE", NQ_FEATURE_UNSUPPORTED, 1, 17, "FOR"},
         {"SELECT a COLLATE \"C\" FROM t", NQ_FEATURE_UNSUPPORTED, 1, 10, "COLLATE"},
@@ -164,7 +167,8 @@ static void definitions_that_contradict_themselves_are_refused(void **state) {
     (void)state;
     static const refusal refusals[] = {
         {"CREATE TABLE t (a int NULL NOT NULL)", NQ_INVALID_DEFINITION, 1, 32, "both"},
-        {"CREATE TABLE t (a int DEFAULT 1 DEFAULT 2)", NQ_SQL_SYNTAX, 1, 33, "DEFAULT is given twice"},
+        {"CREATE TABLE t (a int DEFAULT 1 DEFAULT 2)", NQ_SQL_SYNTAX, 1, 33,
+         "DEFAULT is given twice"},
         {"CREATE TABLE t (a int PRIMARY KEY PRIMARY KEY)", NQ_SQL_SYNTAX, 1, 35, "twice"},
         {"CREATE TABLE t (a serial AUTO_INCREMENT)", NQ_SQL_SYNTAX, 1, 26, "twice"},
         {"CREATE TABLE t (a int, PRIMARY KEY (a), PRIMARY KEY (a))", NQ_INVALID_DEFINITION, 1, 41,
@@ -182,8 +186,9 @@ static void text_must_be_utf8_without_zeros(void **state) {
     assert_int_equal(nq_parse(&f.ctx, &f.arena, nq_bytes_of(zero, sizeof(zero) - 1), &statement),
                      NQ_INVALID_UTF8);
     assert_int_equal(f.ctx.error.position.column, 10);
-    static const char *const broken[] = {"SELECT '\xff'", "SELECT '\xc0\x80'", "SELECT '\xed\xa0\x80'",
-                                         "SELECT '\xf5\x80\x80\x80'", "SELECT '\xe2\x82"};
+    static const char *const broken[] = {"SELECT '\xff'", "SELECT '\xc0\x80'",
+                                         "SELECT '\xed\xa0\x80'", "SELECT '\xf5\x80\x80\x80'",
+                                         "SELECT '\xe2\x82"};
     for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
         assert_int_equal(nq_parse(&f.ctx, &f.arena, nq_bytes_of_cstr(broken[i]), &statement),
                          NQ_INVALID_UTF8);
@@ -273,11 +278,12 @@ static void memory_is_bounded_by_the_arena(void **state) {
         nq_ctx_init(&f.ctx, &f.arena);
         nq_ast_statement *statement;
         nq_bytes text;
-        nq_status status = nq_parse(
-            &f.ctx, &f.arena,
-            NQ_BYTES_LITERAL("INSERT INTO t (A, b) SELECT E'a\\n', $1 + count(DISTINCT x) FROM u JOIN "
-                             "(VALUES (1, X'00')) v (c, d) USING (c) WHERE x IN (1, 2) RETURNING *"),
-            &statement);
+        nq_status status =
+            nq_parse(&f.ctx, &f.arena,
+                     NQ_BYTES_LITERAL(
+                         "INSERT INTO t (A, b) SELECT E'a\\n', $1 + count(DISTINCT x) FROM u JOIN "
+                         "(VALUES (1, X'00')) v (c, d) USING (c) WHERE x IN (1, 2) RETURNING *"),
+                     &statement);
         if (status == NQ_OK) {
             status = nq_ast_print(&f.ctx, &f.arena, statement, &text);
         }
@@ -302,7 +308,8 @@ static void the_caret_stands_under_the_place(void **state) {
     assert_caret("SELECT\n\ta\nFROM t", 8, "LINE 2:  a\n         ^");
     assert_caret("x\ny", 3, "LINE 2: y\n         ^");
     assert_caret("", 0, "LINE 1: \n        ^");
-    assert_caret("\303\244\303\266\303\274 x", 7, "LINE 1: \303\244\303\266\303\274 x\n            ^");
+    assert_caret("\303\244\303\266\303\274 x", 7,
+                 "LINE 1: \303\244\303\266\303\274 x\n            ^");
     char sql[301], text[200];
     memset(sql, 'a', 300);
     sql[300] = '\0';
@@ -311,7 +318,8 @@ static void the_caret_stands_under_the_place(void **state) {
     assert_in_range(size, 100, sizeof(text));
     assert_non_null(strstr(text, "LINE 1: ...aaa"));
     assert_non_null(strstr(text, "aaa...\n"));
-    size = nq_sql_caret(nq_bytes_of_cstr("\303\244\303\244\303\244"), (nq_position){0, 1, 1}, text, 12);
+    size = nq_sql_caret(nq_bytes_of_cstr("\303\244\303\244\303\244"), (nq_position){0, 1, 1}, text,
+                        12);
     assert_int_equal(size, 10); /* whole characters only */
     assert_int_equal(nq_sql_caret(bytes, (nq_position){0, 1, 1}, text, 0), 0);
 }

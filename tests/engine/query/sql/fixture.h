@@ -72,9 +72,9 @@ static inline void assert_refused(const char *sql, nq_status code, uint32_t line
     bool is_same = status == code && error->position.line == line &&
                    error->position.column == column && strstr(error->message, message) != NULL;
     if (!is_same) {
-        fail_msg("%s\n  have: %s at %u:%u: %s\n  want: %s at %u:%u: %s", sql, nq_status_name(status),
-                 error->position.line, error->position.column, error->message,
-                 nq_status_name(code), line, column, message);
+        fail_msg("%s\n  have: %s at %u:%u: %s\n  want: %s at %u:%u: %s", sql,
+                 nq_status_name(status), error->position.line, error->position.column,
+                 error->message, nq_status_name(code), line, column, message);
     }
     assert_null(statement);
     fixture_deinit(&f);

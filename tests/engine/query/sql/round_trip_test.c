@@ -1,7 +1,7 @@
 /* Round trip: random statements print to text that parses to the same tree.
  *
- * The texts are made from the grammar with parentheses strewn in, and trees are compared through a dump
- * that shows every node, so that a printer which drops a pair that matters is found out. */
+ * The texts are made from the grammar with parentheses strewn in, and trees are compared through a
+ * dump that shows every node, so that a printer which drops a pair that matters is found out. */
 #include "tests/engine/query/sql/fixture.h"
 
 #include "engine/ground/base/rng.h"
@@ -163,9 +163,31 @@ static void write_query(writer *w, uint32_t depth);
 
 static void write_leaf(writer *w) {
     static const char *const leaves[] = {
-        "a", "t.b", "\"Odd name\"", "\"select\"", "time", "level", "exists", "1", "-1", "0", "2.5",
-        "- 7.25", "1e300", "'text'", "'it''s'", "X'00ff'", "NULL", "TRUE", "FALSE", "$1", "$2",
-        "current_date", "count(*)", "date '2024-01-01'", "-9223372036854775808",
+        "a",
+        "t.b",
+        "\"Odd name\"",
+        "\"select\"",
+        "time",
+        "level",
+        "exists",
+        "1",
+        "-1",
+        "0",
+        "2.5",
+        "- 7.25",
+        "1e300",
+        "'text'",
+        "'it''s'",
+        "X'00ff'",
+        "NULL",
+        "TRUE",
+        "FALSE",
+        "$1",
+        "$2",
+        "current_date",
+        "count(*)",
+        "date '2024-01-01'",
+        "-9223372036854775808",
     };
     say_one_of(w, leaves, sizeof(leaves) / sizeof(leaves[0]));
 }
@@ -188,9 +210,24 @@ static void write_list(writer *w, uint32_t depth) {
 }
 
 static void write_binary(writer *w, uint32_t depth) {
-    static const char *const signs[] = {"+", "-", "*", "/", "%", "^", "||", "AND", "OR", "&",
-                                        "|", "#", "<<", ">>", "IS DISTINCT FROM",
-                                        "IS NOT DISTINCT FROM", "LIKE", "NOT ILIKE"};
+    static const char *const signs[] = {"+",
+                                        "-",
+                                        "*",
+                                        "/",
+                                        "%",
+                                        "^",
+                                        "||",
+                                        "AND",
+                                        "OR",
+                                        "&",
+                                        "|",
+                                        "#",
+                                        "<<",
+                                        ">>",
+                                        "IS DISTINCT FROM",
+                                        "IS NOT DISTINCT FROM",
+                                        "LIKE",
+                                        "NOT ILIKE"};
     write_operand(w, depth);
     say_one_of(w, signs, sizeof(signs) / sizeof(signs[0]));
     write_operand(w, depth);
@@ -207,10 +244,11 @@ static void write_comparison(writer *w, uint32_t depth) {
 }
 
 static void write_expr(writer *w, uint32_t depth) {
-    static const char *const tests[] = {"IS NULL", "IS NOT NULL", "IS TRUE", "IS NOT FALSE",
-                                        "IS UNKNOWN", "ISNULL"};
+    static const char *const tests[] = {"IS NULL",      "IS NOT NULL", "IS TRUE",
+                                        "IS NOT FALSE", "IS UNKNOWN",  "ISNULL"};
     static const char *const prefixes[] = {"NOT", "-", "+", "~"};
-    static const char *const functions[] = {"f(", "sum(DISTINCT", "left(", "coalesce(", "substring("};
+    static const char *const functions[] = {"f(", "sum(DISTINCT", "left(", "coalesce(",
+                                            "substring("};
     if (depth == 0) {
         write_leaf(w);
         return;
@@ -368,7 +406,8 @@ static void random_statements_print_to_themselves(void **state) {
     assert_in_range(parsed, 3000, 4000);
 }
 
-/* Any prefix, and any text with a byte changed, parses or is refused with a place inside the text. */
+/* Any prefix, and any text with a byte changed, parses or is refused with a place inside the text.
+ */
 static void damaged_statements_are_refused_with_a_place(void **state) {
     (void)state;
     static writer w;
