@@ -1,8 +1,8 @@
 /* The aggregates. Every one but count(*) passes over nulls, and all but the counts answer null when
  * there was no value.
  *
- * Integers are summed in 128 bits and so never overflow on the way; sum() fails only if the total does
- * not fit a bigint. Variances are Welford's (Technometrics, 1962). */
+ * Integers are summed in 128 bits and so never overflow on the way; sum() fails only if the total
+ * does not fit a bigint. Variances are Welford's (Technometrics, 1962). */
 #include <math.h>
 
 #include "engine/query/eval/aggregate_internal.h"
@@ -11,17 +11,17 @@
 __extension__ typedef __int128 int128;
 
 /* Runs the statement for each row whose first argument is not null; `state` is its group's. */
-#define FOR_EACH_VALUE(call, state_type, row, state, ...)                                     \
-    do {                                                                                      \
-        const nq_vector *vector_ = (call)->args[0];                                           \
-        for (uint32_t at_ = 0; at_ < (call)->row_count; at_++) {                              \
-            uint32_t row = (call)->rows == NULL ? at_ : (call)->rows[at_];                    \
-            if (vector_->nulls != NULL && vector_->nulls[row] != 0) {                         \
-                continue;                                                                     \
-            }                                                                                 \
-            state_type *state = state_of((call), row);                                        \
-            __VA_ARGS__                                                                       \
-        }                                                                                     \
+#define FOR_EACH_VALUE(call, state_type, row, state, ...)                  \
+    do {                                                                   \
+        const nq_vector *vector_ = (call)->args[0];                        \
+        for (uint32_t at_ = 0; at_ < (call)->row_count; at_++) {           \
+            uint32_t row = (call)->rows == NULL ? at_ : (call)->rows[at_]; \
+            if (vector_->nulls != NULL && vector_->nulls[row] != 0) {      \
+                continue;                                                  \
+            }                                                              \
+            state_type *state = state_of((call), row);                     \
+            __VA_ARGS__                                                    \
+        }                                                                  \
     } while (0)
 
 static inline void *state_of(const nq_aggregate_call *call, uint32_t row) {
@@ -56,7 +56,8 @@ static nq_status finish_count(nq_ctx *ctx, const uint8_t *state, nq_value *out_v
     return NQ_OK;
 }
 
-const nq_aggregate_ops nq__aggregate_count_rows = {sizeof(int64_t), update_count_rows, finish_count};
+const nq_aggregate_ops nq__aggregate_count_rows = {sizeof(int64_t), update_count_rows,
+                                                   finish_count};
 const nq_aggregate_ops nq__aggregate_count = {sizeof(int64_t), update_count, finish_count};
 
 /* ---- Sums and means ---- */
@@ -126,7 +127,8 @@ static nq_status update_float_sum(nq_aggregate_call *call) {
     return NQ_OK;
 }
 
-static nq_status finish_float(nq_ctx *ctx, const float_sum *sum, double result, nq_value *out_value) {
+static nq_status finish_float(nq_ctx *ctx, const float_sum *sum, double result,
+                              nq_value *out_value) {
     *out_value = NQ_VALUE_NULL(NQ_TYPE_FLOAT64);
     if (sum->count == 0) {
         return NQ_OK;
@@ -211,7 +213,8 @@ static nq_status finish_stddev_samp(nq_ctx *ctx, const uint8_t *state, nq_value 
 
 const nq_aggregate_ops nq__aggregate_var_pop = {sizeof(spread), update_spread, finish_var_pop};
 const nq_aggregate_ops nq__aggregate_var_samp = {sizeof(spread), update_spread, finish_var_samp};
-const nq_aggregate_ops nq__aggregate_stddev_pop = {sizeof(spread), update_spread, finish_stddev_pop};
+const nq_aggregate_ops nq__aggregate_stddev_pop = {sizeof(spread), update_spread,
+                                                   finish_stddev_pop};
 const nq_aggregate_ops nq__aggregate_stddev_samp = {sizeof(spread), update_spread,
                                                     finish_stddev_samp};
 

@@ -1,5 +1,5 @@
-/* The aggregates that keep values of any size: min, max, string_agg. What they keep is copied into the
- * states' arena, in room that doubles, so that a growing value wastes at most as much again. */
+/* The aggregates that keep values of any size: min, max, string_agg. What they keep is copied into
+ * the states' arena, in room that doubles, so that a growing value wastes at most as much again. */
 #include "engine/query/eval/aggregate_internal.h"
 #include "engine/query/eval/kernel_internal.h"
 
@@ -15,7 +15,8 @@ static nq_status reserve(nq_aggregate_call *call, kept_bytes *kept, size_t size)
         return NQ_OK;
     }
     if (size > NQ_EVAL_TEXT_BYTES_MAX) {
-        return nq_fail(call->ctx, NQ_LIMIT_EXCEEDED, "an aggregate would make a text longer than %d bytes",
+        return nq_fail(call->ctx, NQ_LIMIT_EXCEEDED,
+                       "an aggregate would make a text longer than %d bytes",
                        NQ_EVAL_TEXT_BYTES_MAX);
     }
     size_t capacity = kept->capacity < CAPACITY_MIN ? CAPACITY_MIN : kept->capacity;

@@ -1,5 +1,5 @@
-/* Arithmetic operators: integers of three widths, checked; reals of two, with PostgreSQL's rule that
- * a finite operation never yields an infinity.
+/* Arithmetic operators: integers of three widths, checked; reals of two, with PostgreSQL's rule
+ * that a finite operation never yields an infinity.
  *
  * Each kernel is a template over width and operation. A dense loop does not branch on a failure: it
  * collects one flag, so it vectorises, and the error is the same whichever row it came from. */
@@ -7,24 +7,25 @@
 
 #include "engine/query/eval/kernel_internal.h"
 
-#define ADD(x, y, z) __builtin_add_overflow((x), (y), (z))
+#define ADD(x, y, z)      __builtin_add_overflow((x), (y), (z))
 #define SUBTRACT(x, y, z) __builtin_sub_overflow((x), (y), (z))
 #define MULTIPLY(x, y, z) __builtin_mul_overflow((x), (y), (z))
 
-/* Operands fit their declared width, so a narrow result is checked by one comparison after widening. */
-#define INTEGER_KERNEL(name, type_id, narrow, OVERFLOWS)                          \
-    nq_status nq__kernel_##name(nq_kernel_call *call) {                           \
-        const int64_t *left = call->args[0]->integers;                            \
-        const int64_t *right = call->args[1]->integers;                           \
-        int64_t *restrict result = call->result.integers;                         \
-        bool overflowed = false;                                                  \
-        NQ_FOR_EACH_ROW(call, row, {                                              \
-            int64_t wide;                                                         \
-            bool over = OVERFLOWS(left[row], right[row], &wide);                  \
-            overflowed |= over | (wide != (int64_t)(narrow)wide);                 \
-            result[row] = wide;                                                   \
-        });                                                                       \
-        return overflowed ? nq__fail_out_of_range(call->ctx, type_id) : NQ_OK;    \
+/* Operands fit their declared width, so a narrow result is checked by one comparison after
+ * widening. */
+#define INTEGER_KERNEL(name, type_id, narrow, OVERFLOWS)                       \
+    nq_status nq__kernel_##name(nq_kernel_call *call) {                        \
+        const int64_t *left = call->args[0]->integers;                         \
+        const int64_t *right = call->args[1]->integers;                        \
+        int64_t *restrict result = call->result.integers;                      \
+        bool overflowed = false;                                               \
+        NQ_FOR_EACH_ROW(call, row, {                                           \
+            int64_t wide;                                                      \
+            bool over = OVERFLOWS(left[row], right[row], &wide);               \
+            overflowed |= over | (wide != (int64_t)(narrow)wide);              \
+            result[row] = wide;                                                \
+        });                                                                    \
+        return overflowed ? nq__fail_out_of_range(call->ctx, type_id) : NQ_OK; \
     }
 
 INTEGER_KERNEL(add_int16, NQ_TYPE_INT16, int16_t, ADD)
@@ -103,18 +104,18 @@ nq_status nq__kernel_modulo_float64(nq_kernel_call *call) {
 #define IS_FINITE(x) ((x) - (x) == 0)
 
 /* Only a result that is infinite though no operand is, is an overflow; NaN and infinities pass. */
-#define REAL_KERNEL(name, type_id, ROUND, sign)                                          \
-    nq_status nq__kernel_##name(nq_kernel_call *call) {                                  \
-        const double *left = call->args[0]->numbers;                                     \
-        const double *right = call->args[1]->numbers;                                    \
-        double *restrict result = call->result.numbers;                                  \
-        bool overflowed = false;                                                         \
-        NQ_FOR_EACH_ROW(call, row, {                                                     \
-            double value = ROUND(left[row] sign right[row]);                             \
+#define REAL_KERNEL(name, type_id, ROUND, sign)                                             \
+    nq_status nq__kernel_##name(nq_kernel_call *call) {                                     \
+        const double *left = call->args[0]->numbers;                                        \
+        const double *right = call->args[1]->numbers;                                       \
+        double *restrict result = call->result.numbers;                                     \
+        bool overflowed = false;                                                            \
+        NQ_FOR_EACH_ROW(call, row, {                                                        \
+            double value = ROUND(left[row] sign right[row]);                                \
             overflowed |= !IS_FINITE(value) & IS_FINITE(left[row]) & IS_FINITE(right[row]); \
-            result[row] = value;                                                         \
-        });                                                                              \
-        return overflowed ? nq__fail_out_of_range(call->ctx, type_id) : NQ_OK;           \
+            result[row] = value;                                                            \
+        });                                                                                 \
+        return overflowed ? nq__fail_out_of_range(call->ctx, type_id) : NQ_OK;              \
     }
 
 REAL_KERNEL(add_float32, NQ_TYPE_FLOAT32, ROUND_FLOAT32, +)
@@ -184,13 +185,13 @@ nq_status nq__kernel_same_float(nq_kernel_call *call) {
     return NQ_OK;
 }
 
-#define BIT_KERNEL(name, sign)                                                      \
-    nq_status nq__kernel_##name(nq_kernel_call *call) {                             \
-        const int64_t *left = call->args[0]->integers;                              \
-        const int64_t *right = call->args[1]->integers;                             \
-        int64_t *restrict result = call->result.integers;                           \
-        NQ_FOR_EACH_ROW(call, row, { result[row] = left[row] sign right[row]; });   \
-        return NQ_OK;                                                               \
+#define BIT_KERNEL(name, sign)                                                    \
+    nq_status nq__kernel_##name(nq_kernel_call *call) {                           \
+        const int64_t *left = call->args[0]->integers;                            \
+        const int64_t *right = call->args[1]->integers;                           \
+        int64_t *restrict result = call->result.integers;                         \
+        NQ_FOR_EACH_ROW(call, row, { result[row] = left[row] sign right[row]; }); \
+        return NQ_OK;                                                             \
     }
 
 BIT_KERNEL(bit_and, &)
@@ -235,8 +236,7 @@ nq_status nq__kernel_shift_right(nq_kernel_call *call) {
     nq_type_id type = call->result.type.id;
     const int64_t *value = call->args[0]->integers;
     const int64_t *count = call->args[1]->integers;
-    NQ_FOR_EACH_ROW(call, row, {
-        call->result.integers[row] = value[row] >> shift_count(count[row], type);
-    });
+    NQ_FOR_EACH_ROW(call, row,
+                    { call->result.integers[row] = value[row] >> shift_count(count[row], type); });
     return NQ_OK;
 }

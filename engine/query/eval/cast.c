@@ -1,5 +1,5 @@
-/* Casts of whole vectors. Between numbers, and between dates and timestamps, there are kernels; every
- * other pair goes through nq_value_cast, value by value, so the rules stand in one place. */
+/* Casts of whole vectors. Between numbers, and between dates and timestamps, there are kernels;
+ * every other pair goes through nq_value_cast, value by value, so the rules stand in one place. */
 #include <math.h>
 
 #include "engine/data/value/datetime.h"
@@ -15,8 +15,8 @@ static bool is_float(nq_type_id id) {
 
 bool nq__cast_is_free(nq_type source, nq_type target) {
     if (source.id == target.id) {
-        return target.length_max == 0 || (target.length_max == source.length_max &&
-                                          target.is_padded == source.is_padded);
+        return target.length_max == 0 ||
+               (target.length_max == source.length_max && target.is_padded == source.is_padded);
     }
     if (integer_width(source.id) != 0) {
         return integer_width(target.id) > integer_width(source.id);
@@ -26,8 +26,8 @@ bool nq__cast_is_free(nq_type source, nq_type target) {
 
 bool nq__cast_may_fail(nq_type source, nq_type target) {
     bool is_exact = integer_width(source.id) != 0 && is_float(target.id);
-    bool is_printed = target.id == NQ_TYPE_TEXT && target.length_max == 0 &&
-                      source.id != NQ_TYPE_BYTES;
+    bool is_printed =
+        target.id == NQ_TYPE_TEXT && target.length_max == 0 && source.id != NQ_TYPE_BYTES;
     return !nq__cast_is_free(source, target) && !is_exact && !is_printed;
 }
 

@@ -1,7 +1,8 @@
 /* Comparison operators, and the functions made of them: NULLIF, GREATEST, LEAST.
  *
- * One kernel per operator serves every type: it branches on the operands' form once a batch. The order
- * is nq_value_compare's, so NaN equals itself and is above every number, and text is compared bytewise
+ * One kernel per operator serves every type: it branches on the operands' form once a batch. The
+ * order is nq_value_compare's, so NaN equals itself and is above every number, and text is compared
+ * bytewise
  * ("C" collation). */
 #include "engine/query/eval/kernel_internal.h"
 
@@ -28,31 +29,30 @@
 #define BYTES_GREATER(l, r)       (nq_bytes_compare(l, r) > 0)
 #define BYTES_GREATER_EQUAL(l, r) (nq_bytes_compare(l, r) >= 0)
 
-#define COMPARE_LOOP(call, member, TEST)                                              \
-    NQ_FOR_EACH_ROW(call, row, {                                                      \
-        result[row] = (uint8_t)TEST(left->member[row], right->member[row]);           \
-    })
+#define COMPARE_LOOP(call, member, TEST) \
+    NQ_FOR_EACH_ROW(call, row,           \
+                    { result[row] = (uint8_t)TEST(left->member[row], right->member[row]); })
 
-#define COMPARE_KERNEL(name, OPERATOR)                                                \
-    nq_status nq__kernel_##name(nq_kernel_call *call) {                               \
-        const nq_vector *left = call->args[0];                                        \
-        const nq_vector *right = call->args[1];                                       \
-        uint8_t *restrict result = call->result.booleans;                             \
-        switch (nq_type_form(left->type.id)) {                                        \
-        case NQ_FORM_BOOL:                                                            \
-            COMPARE_LOOP(call, booleans, SCALAR_##OPERATOR);                          \
-            break;                                                                    \
-        case NQ_FORM_INT64:                                                           \
-            COMPARE_LOOP(call, integers, SCALAR_##OPERATOR);                          \
-            break;                                                                    \
-        case NQ_FORM_FLOAT64:                                                         \
-            COMPARE_LOOP(call, numbers, NUMBER_##OPERATOR);                           \
-            break;                                                                    \
-        case NQ_FORM_BYTES:                                                           \
-            COMPARE_LOOP(call, bytes, BYTES_##OPERATOR);                              \
-            break;                                                                    \
-        }                                                                             \
-        return NQ_OK;                                                                 \
+#define COMPARE_KERNEL(name, OPERATOR)                       \
+    nq_status nq__kernel_##name(nq_kernel_call *call) {      \
+        const nq_vector *left = call->args[0];               \
+        const nq_vector *right = call->args[1];              \
+        uint8_t *restrict result = call->result.booleans;    \
+        switch (nq_type_form(left->type.id)) {               \
+        case NQ_FORM_BOOL:                                   \
+            COMPARE_LOOP(call, booleans, SCALAR_##OPERATOR); \
+            break;                                           \
+        case NQ_FORM_INT64:                                  \
+            COMPARE_LOOP(call, integers, SCALAR_##OPERATOR); \
+            break;                                           \
+        case NQ_FORM_FLOAT64:                                \
+            COMPARE_LOOP(call, numbers, NUMBER_##OPERATOR);  \
+            break;                                           \
+        case NQ_FORM_BYTES:                                  \
+            COMPARE_LOOP(call, bytes, BYTES_##OPERATOR);     \
+            break;                                           \
+        }                                                    \
+        return NQ_OK;                                        \
     }
 
 COMPARE_KERNEL(equal, EQUAL)
@@ -90,7 +90,8 @@ nq_status nq__kernel_is_not_distinct(nq_kernel_call *call) {
 nq_status nq__kernel_nullif(nq_kernel_call *call) {
     nq_value null = NQ_VALUE_NULL(call->result.type.id);
     NQ_FOR_EACH_ROW(call, row, {
-        bool is_null = nq__is_null(call->args[0], row) || is_same(call->args[0], call->args[1], row);
+        bool is_null =
+            nq__is_null(call->args[0], row) || is_same(call->args[0], call->args[1], row);
         nq__buffer_set(&call->result, row, is_null ? null : nq__vector_value(call->args[0], row));
     });
     return NQ_OK;

@@ -1,8 +1,8 @@
 /* Compiling: a tree becomes instructions in the order in which it is evaluated.
  *
  * Registers are taken and given back like a stack, so a long expression needs few. Selections nest:
- * PUSH narrows to the rows that need an operand, POP returns to those before. A conjunct that cannot
- * fail is evaluated for all rows at once, which is cheaper than choosing them. */
+ * PUSH narrows to the rows that need an operand, POP returns to those before. A conjunct that
+ * cannot fail is evaluated for all rows at once, which is cheaper than choosing them. */
 #include "engine/query/eval/eval_internal.h"
 
 typedef struct compiler {
@@ -124,9 +124,11 @@ static nq_status compile_column(compiler *c, const nq_expr *expr, uint32_t *out_
 
 static nq_status compile_constant(compiler *c, const nq_expr *expr, uint32_t *out_register) {
     NQ_TRY(new_register(c, NQ_REGISTER_CONSTANT, expr->type, out_register));
-    return emit(c, (nq_instruction){.op = NQ_OP_CONSTANT, .type = expr->type, .result = *out_register,
-                                    .expr = expr},
-                NULL, 0, NULL);
+    return emit(
+        c,
+        (nq_instruction){
+            .op = NQ_OP_CONSTANT, .type = expr->type, .result = *out_register, .expr = expr},
+        NULL, 0, NULL);
 }
 
 static nq_status compile_args(compiler *c, const nq_expr *expr, nq_instruction instruction,
@@ -175,8 +177,8 @@ static nq_status own(compiler *c, uint32_t from, nq_type type, uint32_t *out_reg
     NQ_TRY(take_temporary(c, type, out_register));
     NQ_TRY(emit(c, (nq_instruction){.op = NQ_OP_BEGIN, .type = type, .result = *out_register}, NULL,
                 0, NULL));
-    return emit(c, (nq_instruction){.op = NQ_OP_BLEND, .type = type, .result = *out_register}, &from,
-                1, NULL);
+    return emit(c, (nq_instruction){.op = NQ_OP_BLEND, .type = type, .result = *out_register},
+                &from, 1, NULL);
 }
 
 /* AND and OR: operand i + 1 is evaluated where the ones before have not settled the result. */
@@ -218,8 +220,8 @@ static nq_status blend(compiler *c, const nq_expr *value, uint32_t result, nq_ty
     return NQ_OK;
 }
 
-/* One selection holds the rows still without a branch; each WHEN takes its rows out of it. The jumps
- * of the narrowings all lead to its POP, and are chained through `target` until it stands. */
+/* One selection holds the rows still without a branch; each WHEN takes its rows out of it. The
+ * jumps of the narrowings all lead to its POP, and are chained through `target` until it stands. */
 static nq_status compile_case(compiler *c, const nq_expr *expr, uint32_t *out_register) {
     nq_instruction begin = {.op = NQ_OP_BEGIN, .type = expr->type};
     NQ_TRY(take_temporary(c, expr->type, &begin.result));
@@ -285,8 +287,12 @@ static nq_status compile_in(compiler *c, const nq_expr *expr, uint32_t *out_regi
     if (nq__in_list_is_constant(expr)) {
         NQ_TRY(take_temporary(c, expr->type, out_register));
         give_back(c, value);
-        return emit(c, (nq_instruction){.op = NQ_OP_IN, .is_negated = expr->is_negated,
-                                        .type = expr->type, .result = *out_register, .expr = expr},
+        return emit(c,
+                    (nq_instruction){.op = NQ_OP_IN,
+                                     .is_negated = expr->is_negated,
+                                     .type = expr->type,
+                                     .result = *out_register,
+                                     .expr = expr},
                     &value, 1, NULL);
     }
     nq_instruction equal = {.op = NQ_OP_CALL, .type = expr->type, .function = equality()};

@@ -1,8 +1,8 @@
 /* Dates and times: arithmetic in days, fields, truncation, and the statement's own time.
  *
- * A timestamp is microseconds since 1970 without a zone; now() is the statement's time in UTC and does
- * not move while the statement runs. Intervals are not a type yet: two dates differ by days, and
- * timestamps are taken apart with extract. */
+ * A timestamp is microseconds since 1970 without a zone; now() is the statement's time in UTC and
+ * does not move while the statement runs. Intervals are not a type yet: two dates differ by days,
+ * and timestamps are taken apart with extract. */
 #include "engine/data/value/datetime.h"
 
 #include "engine/query/eval/kernel_internal.h"
@@ -100,9 +100,9 @@ typedef enum field {
 } field;
 
 static const char *const field_names[FIELD_COUNT] = {
-    "microseconds", "milliseconds", "second",  "minute",     "hour",    "day",
-    "week",         "month",        "quarter", "year",       "decade",  "century",
-    "millennium",   "isoyear",      "dow",     "isodow",     "doy",     "epoch",
+    "microseconds", "milliseconds", "second",  "minute", "hour",   "day",
+    "week",         "month",        "quarter", "year",   "decade", "century",
+    "millennium",   "isoyear",      "dow",     "isodow", "doy",    "epoch",
 };
 
 static nq_status find_field(nq_ctx *ctx, nq_bytes name, field *out_field) {
@@ -237,13 +237,13 @@ nq_status nq__kernel_extract_time(nq_kernel_call *call) {
     return NQ_OK;
 }
 
-#define FIELD_KERNEL(name, expression)                                    \
-    nq_status nq__kernel_##name(nq_kernel_call *call) {                   \
-        NQ_FOR_EACH_ROW(call, row, {                                      \
-            int64_t timestamp = call->args[0]->integers[row];             \
-            call->result.integers[row] = (int64_t)(expression);           \
-        });                                                               \
-        return NQ_OK;                                                     \
+#define FIELD_KERNEL(name, expression)                          \
+    nq_status nq__kernel_##name(nq_kernel_call *call) {         \
+        NQ_FOR_EACH_ROW(call, row, {                            \
+            int64_t timestamp = call->args[0]->integers[row];   \
+            call->result.integers[row] = (int64_t)(expression); \
+        });                                                     \
+        return NQ_OK;                                           \
     }
 
 FIELD_KERNEL(year, date_field(FIELD_YEAR, nq_timestamp_day(timestamp)))

@@ -9,7 +9,8 @@
 int nq__implicit_cost(nq_type_id source, nq_type_id target);
 
 /* nq_type_common without words: false when type *out_culprit does not go with those before it. */
-bool nq__common_type(const nq_type *types, uint32_t count, nq_type *out_type, uint32_t *out_culprit);
+bool nq__common_type(const nq_type *types, uint32_t count, nq_type *out_type,
+                     uint32_t *out_culprit);
 
 /* ---- The compiled program ---- */
 
@@ -20,15 +21,15 @@ typedef enum nq_opcode {
     NQ_OP_AND,      /* result = args[0] AND args[1]; result may be args[0] */
     NQ_OP_OR,
     NQ_OP_NOT,
-    NQ_OP_IS_NULL,  /* is_negated: of these three */
+    NQ_OP_IS_NULL, /* is_negated: of these three */
     NQ_OP_IS_TRUE,
     NQ_OP_IS_FALSE,
-    NQ_OP_IN,       /* result = args[0] [NOT] IN (expr's constants) */
-    NQ_OP_BEGIN,    /* result is about to be filled piecemeal by BLEND */
-    NQ_OP_BLEND,    /* result = args[0], for the selected rows */
+    NQ_OP_IN,    /* result = args[0] [NOT] IN (expr's constants) */
+    NQ_OP_BEGIN, /* result is about to be filled piecemeal by BLEND */
+    NQ_OP_BLEND, /* result = args[0], for the selected rows */
     NQ_OP_BLEND_NULL,
-    NQ_OP_PUSH,     /* selects the selected rows that pass `test` on args[0]; none: to `target` */
-    NQ_OP_NARROW,   /* the same, replacing the selection */
+    NQ_OP_PUSH,   /* selects the selected rows that pass `test` on args[0]; none: to `target` */
+    NQ_OP_NARROW, /* the same, replacing the selection */
     NQ_OP_POP,
 } nq_opcode;
 
@@ -92,7 +93,7 @@ struct nq_program {
     uint32_t instruction_count;
     nq_selection *selections; /* by depth; 0 is the whole batch */
     uint32_t selection_count;
-    uint16_t *not_null_rows;  /* scratch of one instruction */
+    uint16_t *not_null_rows; /* scratch of one instruction */
     const nq_expr *const *exprs;
     uint32_t *result_registers;
     nq_vector *results;

@@ -28,7 +28,8 @@ static nq_column_buffer buffer_of(cell *c, nq_type type) {
 static nq_vector vector_of(cell *c, nq_type type, nq_value value) {
     nq_column_buffer buffer = buffer_of(c, type);
     nq__buffer_set(&buffer, 0, value);
-    return (nq_vector){.type = type, .nulls = value.is_null ? &c->null : NULL, .values = buffer.values};
+    return (nq_vector){
+        .type = type, .nulls = value.is_null ? &c->null : NULL, .values = buffer.values};
 }
 
 static nq_status evaluate_kernel(evaluation *e, const nq_expr *expr, nq_value *out_value) {
@@ -62,9 +63,13 @@ static nq_status evaluate_kernel(evaluation *e, const nq_expr *expr, nq_value *o
         return NQ_OK;
     }
     cell result = {.null = 0};
-    nq_kernel_call call = {.ctx = e->ctx, .arena = e->arena, .env = e->env,
-                           .function = expr->function, .args = args,
-                           .arg_count = expr->arg_count, .row_count = 1,
+    nq_kernel_call call = {.ctx = e->ctx,
+                           .arena = e->arena,
+                           .env = e->env,
+                           .function = expr->function,
+                           .args = args,
+                           .arg_count = expr->arg_count,
+                           .row_count = 1,
                            .result = buffer_of(&result, expr->type)};
     if (is_cast && nq__cast_is_free(expr->args[0]->type, expr->type)) {
         *out_value = nq__vector_value(args[0], 0);

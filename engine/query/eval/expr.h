@@ -1,12 +1,12 @@
 /* Expression: a bound scalar expression, every name and type settled.
  *
  * The binder builds the tree with the constructors below, which fill in what can be derived (type,
- * may_fail, is_volatile); the tree is never changed afterwards and may be shared by threads. Children
- * already have the types their parent wants: the binder puts NQ_EXPR_CAST nodes where the function
- * resolver (function.h) asks for them.
+ * may_fail, is_volatile); the tree is never changed afterwards and may be shared by threads.
+ * Children already have the types their parent wants: the binder puts NQ_EXPR_CAST nodes where the
+ * function resolver (function.h) asks for them.
  *
- * Logic is three-valued. AND, OR, CASE, COALESCE, NULLIF's kin and IN evaluate an operand only for the
- * rows that need it, so an error hidden behind a guard is not raised. */
+ * Logic is three-valued. AND, OR, CASE, COALESCE, NULLIF's kin and IN evaluate an operand only for
+ * the rows that need it, so an error hidden behind a guard is not raised. */
 #ifndef NQ_QUERY_EVAL_EXPR_H
 #define NQ_QUERY_EVAL_EXPR_H
 
@@ -33,14 +33,14 @@ typedef enum nq_expr_kind {
 typedef struct nq_expr nq_expr;
 struct nq_expr {
     nq_expr_kind kind;
-    nq_type type;      /* of the result */
-    uint32_t offset;   /* in the statement's text, for errors; UINT32_MAX: nowhere */
-    uint32_t index;    /* PARAMETER, COLUMN */
-    bool is_negated;   /* IS_NULL, IS_TRUE, IS_FALSE, IN_LIST */
+    nq_type type;       /* of the result */
+    uint32_t offset;    /* in the statement's text, for errors; UINT32_MAX: nowhere */
+    uint32_t index;     /* PARAMETER, COLUMN */
+    bool is_negated;    /* IS_NULL, IS_TRUE, IS_FALSE, IN_LIST */
     bool is_assignment; /* CAST: by INSERT's and UPDATE's rules; the binder sets it on a new node */
-    bool may_fail;     /* evaluating it can raise an error */
-    bool is_volatile;  /* random() and its kin: must be evaluated for each row */
-    bool is_constant;  /* no COLUMN and not volatile below: one value for the execution */
+    bool may_fail;      /* evaluating it can raise an error */
+    bool is_volatile;   /* random() and its kin: must be evaluated for each row */
+    bool is_constant;   /* no COLUMN and not volatile below: one value for the execution */
     uint32_t arg_count;
     const nq_expr *const *args;
     const nq_function *function; /* CALL */
@@ -64,9 +64,11 @@ nq_expr *nq_expr_form(nq_arena *arena, nq_expr_kind kind, nq_type type, bool is_
 const nq_expr *nq_expr_map_columns(nq_arena *arena, const nq_expr *expr, const uint32_t *map);
 
 /* Calls `visit` for every column index in the tree, repeats included. */
-void nq_expr_visit_columns(const nq_expr *expr, void (*visit)(void *user, uint32_t index), void *user);
+void nq_expr_visit_columns(const nq_expr *expr, void (*visit)(void *user, uint32_t index),
+                           void *user);
 
-/* Structural equality, offsets aside: GROUP BY a+1 meets SELECT a+1. Volatile trees are never equal. */
+/* Structural equality, offsets aside: GROUP BY a+1 meets SELECT a+1. Volatile trees are never
+ * equal. */
 bool nq_expr_equal(const nq_expr *left, const nq_expr *right);
 
 /* As SQL text for EXPLAIN: `column_name(user, index)` names the columns. */

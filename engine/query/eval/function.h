@@ -14,17 +14,17 @@ enum { NQ_FUNCTION_ARGUMENTS_MAX = 100 }; /* PostgreSQL's */
 
 typedef enum nq_function_kind {
     NQ_FUNCTION_SCALAR,
-    NQ_FUNCTION_OPERATOR,  /* named by its sign: "+", "<=", "||", "like", "is distinct from" */
+    NQ_FUNCTION_OPERATOR, /* named by its sign: "+", "<=", "||", "like", "is distinct from" */
     NQ_FUNCTION_AGGREGATE,
 } nq_function_kind;
 
 /* Properties, or-ed. */
 enum {
-    NQ_FUNCTION_STRICT = 1 << 0,   /* a null argument makes the result null, the kernel unseen */
-    NQ_FUNCTION_FAILS = 1 << 1,    /* may raise an error for some values */
-    NQ_FUNCTION_VOLATILE = 1 << 2, /* differs from row to row */
-    NQ_FUNCTION_STABLE = 1 << 3,   /* one value per statement: not folded when planning */
-    NQ_FUNCTION_VARIADIC = 1 << 4, /* the last argument type repeats, zero or more times */
+    NQ_FUNCTION_STRICT = 1 << 0,    /* a null argument makes the result null, the kernel unseen */
+    NQ_FUNCTION_FAILS = 1 << 1,     /* may raise an error for some values */
+    NQ_FUNCTION_VOLATILE = 1 << 2,  /* differs from row to row */
+    NQ_FUNCTION_STABLE = 1 << 3,    /* one value per statement: not folded when planning */
+    NQ_FUNCTION_VARIADIC = 1 << 4,  /* the last argument type repeats, zero or more times */
     NQ_FUNCTION_NO_PARENS = 1 << 5, /* may be written bare: CURRENT_DATE */
 };
 
@@ -33,8 +33,8 @@ typedef nq_status (*nq_kernel)(nq_kernel_call *call);
 typedef struct nq_aggregate_ops nq_aggregate_ops;
 
 /* A row of function.def. Types are letters: b boolean, 2 smallint, 4 integer, 8 bigint, f real,
- * d double precision, t text, y bytes, u uuid, D date, T time, S timestamp; a: any type, the same for
- * every `a` and for an `a` result; e: any type, each on its own. */
+ * d double precision, t text, y bytes, u uuid, D date, T time, S timestamp; a: any type, the same
+ * for every `a` and for an `a` result; e: any type, each on its own. */
 typedef struct nq_function {
     const char *name; /* lower case */
     nq_function_kind kind;
@@ -60,9 +60,9 @@ typedef struct nq_resolution {
 } nq_resolution;
 
 /* Chooses the function or operator (`is_operator`: names are signs, see above) for these arguments.
- * `name` is already folded. Fails with NQ_UNKNOWN_FUNCTION, whose message names the call as written,
- * "function lower(integer) does not exist", and whose hint says why (unknown name with the nearest
- * one, wrong count, wrong types, ambiguous). */
+ * `name` is already folded. Fails with NQ_UNKNOWN_FUNCTION, whose message names the call as
+ * written, "function lower(integer) does not exist", and whose hint says why (unknown name with the
+ * nearest one, wrong count, wrong types, ambiguous). */
 nq_status nq_function_find(nq_ctx *ctx, nq_bytes name, bool is_operator, const nq_type *arg_types,
                            uint32_t arg_count, nq_resolution *out_resolution);
 
@@ -70,9 +70,9 @@ nq_status nq_function_find(nq_ctx *ctx, nq_bytes name, bool is_operator, const n
 bool nq_function_exists(nq_bytes name);
 bool nq_function_is_aggregate(nq_bytes name);
 
-/* The type CASE, COALESCE, IN, UNION and VALUES settle on for these (PostgreSQL 10.5: all alike, else
- * the widest number or timestamp; untyped literals follow, all untyped is text). `where` names the
- * construct in the NQ_TYPE_MISMATCH it fails with. */
+/* The type CASE, COALESCE, IN, UNION and VALUES settle on for these (PostgreSQL 10.5: all alike,
+ * else the widest number or timestamp; untyped literals follow, all untyped is text). `where` names
+ * the construct in the NQ_TYPE_MISMATCH it fails with. */
 nq_status nq_type_common(nq_ctx *ctx, const char *where, const nq_type *types, uint32_t count,
                          nq_type *out_type);
 

@@ -1,9 +1,9 @@
 /* Kernel: one function over vectors.
  *
  * A kernel fills result values for the selected rows. For a STRICT function the caller merges the
- * nulls, so the kernel never looks at them; a STRICT function that FAILS is not even shown null rows.
- * Vectors of the other forms may hold anything in rows not selected, so kernels of NQ_FORM_BYTES
- * arguments touch selected rows only. */
+ * nulls, so the kernel never looks at them; a STRICT function that FAILS is not even shown null
+ * rows. Vectors of the other forms may hold anything in rows not selected, so kernels of
+ * NQ_FORM_BYTES arguments touch selected rows only. */
 #ifndef NQ_QUERY_EVAL_KERNEL_INTERNAL_H
 #define NQ_QUERY_EVAL_KERNEL_INTERNAL_H
 
@@ -39,18 +39,18 @@ struct nq_kernel_call {
 
 /* Runs the statement that follows the macro's arguments for each selected row. The dense loop is
  * separate, so that the compiler can vectorise it. */
-#define NQ_FOR_EACH_ROW(call, row, ...)                                   \
-    do {                                                                  \
-        if ((call)->rows == NULL) {                                       \
-            for (uint32_t row = 0; row < (call)->row_count; row++) {      \
-                __VA_ARGS__                                               \
-            }                                                             \
-        } else {                                                          \
-            for (uint32_t at_ = 0; at_ < (call)->row_count; at_++) {      \
-                uint32_t row = (call)->rows[at_];                         \
-                __VA_ARGS__                                               \
-            }                                                             \
-        }                                                                 \
+#define NQ_FOR_EACH_ROW(call, row, ...)                              \
+    do {                                                             \
+        if ((call)->rows == NULL) {                                  \
+            for (uint32_t row = 0; row < (call)->row_count; row++) { \
+                __VA_ARGS__                                          \
+            }                                                        \
+        } else {                                                     \
+            for (uint32_t at_ = 0; at_ < (call)->row_count; at_++) { \
+                uint32_t row = (call)->rows[at_];                    \
+                __VA_ARGS__                                          \
+            }                                                        \
+        }                                                            \
     } while (0)
 
 static inline uint32_t nq__row_at(const nq_kernel_call *call, uint32_t at) {
@@ -77,8 +77,8 @@ nq_status nq__kernel_cast(nq_kernel_call *call);
 bool nq__cast_is_free(nq_type source, nq_type target);
 bool nq__cast_may_fail(nq_type source, nq_type target);
 
-/* LIKE: `%` any run, `_` one character, `escape` (0: none) makes the next one literal. A pattern that
- * ends in its escape character fails with NQ_INVALID_ESCAPE. */
+/* LIKE: `%` any run, `_` one character, `escape` (0: none) makes the next one literal. A pattern
+ * that ends in its escape character fails with NQ_INVALID_ESCAPE. */
 nq_status nq__like_match(nq_ctx *ctx, nq_bytes text, nq_bytes pattern, uint32_t escape,
                          bool *out_matches);
 

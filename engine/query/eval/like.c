@@ -1,8 +1,8 @@
 /* LIKE and ILIKE: one pass over the text, falling back only to the last `%`.
  *
  * A failed match after a `%` restarts one character further behind that `%`; an earlier one never
- * needs to be reconsidered, because whatever a longer run of it could reach, the last one reaches too.
- * So the cost is at most text × pattern, and close to linear for the patterns people write. */
+ * needs to be reconsidered, because whatever a longer run of it could reach, the last one reaches
+ * too. So the cost is at most text × pattern, and close to linear for the patterns people write. */
 #include <utf8proc.h>
 
 #include "engine/query/eval/kernel_internal.h"
@@ -139,7 +139,8 @@ static nq_status like(nq_kernel_call *call, bool folds, bool is_negated) {
         like_pattern how = {.folds = folds};
         bool matches;
         NQ_TRY(take_escape(call, row, &how.escape));
-        NQ_TRY(match(call->ctx, call->args[0]->bytes[row], call->args[1]->bytes[row], how, &matches));
+        NQ_TRY(
+            match(call->ctx, call->args[0]->bytes[row], call->args[1]->bytes[row], how, &matches));
         call->result.booleans[row] = matches != is_negated;
     });
     return NQ_OK;

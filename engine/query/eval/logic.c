@@ -17,18 +17,18 @@ static uint8_t *open_nulls(nq_register *result, const nq_selection *selection) {
     return result->buffer.nulls;
 }
 
-#define FOR_EACH_SELECTED(selection, row, ...)                               \
-    do {                                                                     \
-        if ((selection)->rows == NULL) {                                     \
-            for (uint32_t row = 0; row < (selection)->row_count; row++) {    \
-                __VA_ARGS__                                                  \
-            }                                                                \
-        } else {                                                             \
-            for (uint32_t at_ = 0; at_ < (selection)->row_count; at_++) {    \
-                uint32_t row = (selection)->rows[at_];                       \
-                __VA_ARGS__                                                  \
-            }                                                                \
-        }                                                                    \
+#define FOR_EACH_SELECTED(selection, row, ...)                            \
+    do {                                                                  \
+        if ((selection)->rows == NULL) {                                  \
+            for (uint32_t row = 0; row < (selection)->row_count; row++) { \
+                __VA_ARGS__                                               \
+            }                                                             \
+        } else {                                                          \
+            for (uint32_t at_ = 0; at_ < (selection)->row_count; at_++) { \
+                uint32_t row = (selection)->rows[at_];                    \
+                __VA_ARGS__                                               \
+            }                                                             \
+        }                                                                 \
     } while (0)
 
 /* The value that settles the outcome alone: false for AND, true for OR. */
@@ -41,9 +41,11 @@ static void run_merge(nq_register *result, const nq_vector *left, const nq_vecto
     uint8_t *values = result->buffer.booleans;
     if (left_nulls == NULL && right_nulls == NULL) {
         if (settling != 0) {
-            FOR_EACH_SELECTED(selection, row, { values[row] = left_values[row] | right_values[row]; });
+            FOR_EACH_SELECTED(selection, row,
+                              { values[row] = left_values[row] | right_values[row]; });
         } else {
-            FOR_EACH_SELECTED(selection, row, { values[row] = left_values[row] & right_values[row]; });
+            FOR_EACH_SELECTED(selection, row,
+                              { values[row] = left_values[row] & right_values[row]; });
         }
         if (left != &result->vector) {
             result->vector.nulls = NULL;
@@ -105,10 +107,10 @@ void nq__run_is(nq_register *result, const nq_vector *arg, const nq_instruction 
 }
 
 /* Branchless: every row is written, and the end moves on where it passes. */
-#define SELECT_WHERE(condition)                              \
-    FOR_EACH_SELECTED(selection, row, {                      \
-        out_rows[count] = (uint16_t)row;                     \
-        count += (uint32_t)((condition) != 0);               \
+#define SELECT_WHERE(condition)                \
+    FOR_EACH_SELECTED(selection, row, {        \
+        out_rows[count] = (uint16_t)row;       \
+        count += (uint32_t)((condition) != 0); \
     })
 
 uint32_t nq__select_rows(const nq_vector *vector, nq_row_test test, const nq_selection *selection,

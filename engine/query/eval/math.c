@@ -1,20 +1,20 @@
 /* Mathematical functions. Where a result does not exist the call fails, as in PostgreSQL; it never
- * answers NaN for a number. round() rounds half away from zero, for reals too: without an exact decimal
- * type that is what 2.5 written in a statement should do. */
+ * answers NaN for a number. round() rounds half away from zero, for reals too: without an exact
+ * decimal type that is what 2.5 written in a statement should do. */
 #include <math.h>
 
 #include "engine/query/eval/kernel_internal.h"
 
-#define ABSOLUTE_KERNEL(name, type_id, least)                                  \
-    nq_status nq__kernel_##name(nq_kernel_call *call) {                        \
-        const int64_t *value = call->args[0]->integers;                        \
-        bool overflowed = false;                                               \
-        NQ_FOR_EACH_ROW(call, row, {                                           \
-            overflowed |= value[row] == (least);                               \
-            uint64_t bits = (uint64_t)value[row];                              \
+#define ABSOLUTE_KERNEL(name, type_id, least)                                         \
+    nq_status nq__kernel_##name(nq_kernel_call *call) {                               \
+        const int64_t *value = call->args[0]->integers;                               \
+        bool overflowed = false;                                                      \
+        NQ_FOR_EACH_ROW(call, row, {                                                  \
+            overflowed |= value[row] == (least);                                      \
+            uint64_t bits = (uint64_t)value[row];                                     \
             call->result.integers[row] = (int64_t)(value[row] < 0 ? 0 - bits : bits); \
-        });                                                                    \
-        return overflowed ? nq__fail_out_of_range(call->ctx, type_id) : NQ_OK; \
+        });                                                                           \
+        return overflowed ? nq__fail_out_of_range(call->ctx, type_id) : NQ_OK;        \
     }
 
 ABSOLUTE_KERNEL(abs_int16, NQ_TYPE_INT16, INT16_MIN)
@@ -22,15 +22,15 @@ ABSOLUTE_KERNEL(abs_int32, NQ_TYPE_INT32, INT32_MIN)
 ABSOLUTE_KERNEL(abs_int64, NQ_TYPE_INT64, INT64_MIN)
 
 /* Functions that exist for every number. */
-#define TOTAL_KERNEL(name, expression)                                            \
-    nq_status nq__kernel_##name(nq_kernel_call *call) {                           \
-        const double *value = call->args[0]->numbers;                             \
-        double *restrict result = call->result.numbers;                           \
-        NQ_FOR_EACH_ROW(call, row, {                                              \
-            double x = value[row];                                                \
-            result[row] = (expression);                                           \
-        });                                                                       \
-        return NQ_OK;                                                             \
+#define TOTAL_KERNEL(name, expression)                  \
+    nq_status nq__kernel_##name(nq_kernel_call *call) { \
+        const double *value = call->args[0]->numbers;   \
+        double *restrict result = call->result.numbers; \
+        NQ_FOR_EACH_ROW(call, row, {                    \
+            double x = value[row];                      \
+            result[row] = (expression);                 \
+        });                                             \
+        return NQ_OK;                                   \
     }
 
 static const double pi = 3.14159265358979323846;
@@ -56,29 +56,28 @@ TOTAL_KERNEL(tanh, tanh(x))
 
 nq_status nq__kernel_sign_int(nq_kernel_call *call) {
     const int64_t *value = call->args[0]->integers;
-    NQ_FOR_EACH_ROW(call, row, {
-        call->result.integers[row] = (value[row] > 0) - (value[row] < 0);
-    });
+    NQ_FOR_EACH_ROW(call, row,
+                    { call->result.integers[row] = (value[row] > 0) - (value[row] < 0); });
     return NQ_OK;
 }
 
 /* Functions of one number that overflow, or are defined on part of the line only. `refuses` is the
  * condition under which `x` has no result, `words` what is then said. */
-#define PARTIAL_KERNEL(name, expression, refuses, words)                             \
-    nq_status nq__kernel_##name(nq_kernel_call *call) {                              \
-        const double *value = call->args[0]->numbers;                                \
-        NQ_FOR_EACH_ROW(call, row, {                                                 \
-            double x = value[row];                                                   \
-            if (refuses) {                                                           \
-                return nq_fail(call->ctx, NQ_INVALID_ARGUMENT, "%s", (words));       \
-            }                                                                        \
-            double y = (expression);                                                 \
-            if (isinf(y) && !isinf(x)) {                                             \
-                return nq__fail_out_of_range(call->ctx, NQ_TYPE_FLOAT64);            \
-            }                                                                        \
-            call->result.numbers[row] = y;                                           \
-        });                                                                          \
-        return NQ_OK;                                                                \
+#define PARTIAL_KERNEL(name, expression, refuses, words)                       \
+    nq_status nq__kernel_##name(nq_kernel_call *call) {                        \
+        const double *value = call->args[0]->numbers;                          \
+        NQ_FOR_EACH_ROW(call, row, {                                           \
+            double x = value[row];                                             \
+            if (refuses) {                                                     \
+                return nq_fail(call->ctx, NQ_INVALID_ARGUMENT, "%s", (words)); \
+            }                                                                  \
+            double y = (expression);                                           \
+            if (isinf(y) && !isinf(x)) {                                       \
+                return nq__fail_out_of_range(call->ctx, NQ_TYPE_FLOAT64);      \
+            }                                                                  \
+            call->result.numbers[row] = y;                                     \
+        });                                                                    \
+        return NQ_OK;                                                          \
     }
 
 PARTIAL_KERNEL(sqrt, sqrt(x), x < 0, "cannot take the square root of a negative number")
@@ -86,12 +85,12 @@ PARTIAL_KERNEL(exp, exp(x), false, "")
 PARTIAL_KERNEL(ln, log(x), x <= 0, "cannot take the logarithm of zero or a negative number")
 PARTIAL_KERNEL(log10, log10(x), x <= 0, "cannot take the logarithm of zero or a negative number")
 PARTIAL_KERNEL(log2, log2(x), x <= 0, "cannot take the logarithm of zero or a negative number")
-PARTIAL_KERNEL(degrees, x / pi *degrees_per_half_turn, false, "")
+PARTIAL_KERNEL(degrees, x / pi * degrees_per_half_turn, false, "")
 PARTIAL_KERNEL(sin, sin(x), isinf(x), "input is out of range")
 PARTIAL_KERNEL(cos, cos(x), isinf(x), "input is out of range")
 PARTIAL_KERNEL(tan, tan(x), isinf(x), "input is out of range")
-PARTIAL_KERNEL(asin, asin(x), x < -1 || x > 1, "input is out of range")
-PARTIAL_KERNEL(acos, acos(x), x < -1 || x > 1, "input is out of range")
+PARTIAL_KERNEL(asin, asin(x), x<-1 || x> 1, "input is out of range")
+PARTIAL_KERNEL(acos, acos(x), x<-1 || x> 1, "input is out of range")
 PARTIAL_KERNEL(sinh, sinh(x), false, "")
 PARTIAL_KERNEL(cosh, cosh(x), false, "")
 
@@ -127,8 +126,9 @@ nq_status nq__kernel_power(nq_kernel_call *call) {
                            "zero raised to a negative power is undefined");
         }
         if (base < 0 && !isinf(base) && !isinf(exponent) && exponent != floor(exponent)) {
-            return nq_fail(call->ctx, NQ_INVALID_ARGUMENT,
-                           "a negative number raised to a non-integer power yields a complex result");
+            return nq_fail(
+                call->ctx, NQ_INVALID_ARGUMENT,
+                "a negative number raised to a non-integer power yields a complex result");
         }
         double value = pow(base, exponent);
         if (isinf(value) && !isinf(base) && !isinf(exponent)) {

@@ -7,15 +7,14 @@ nq_status nq__kernel_random(nq_kernel_call *call) {
     if (rng == NULL) {
         return nq_fail(call->ctx, NQ_FEATURE_UNSUPPORTED, "random() is not allowed here");
     }
-    NQ_FOR_EACH_ROW(call, row, {
-        call->result.numbers[row] = nq_rng_unit(rng);
-    });
+    NQ_FOR_EACH_ROW(call, row, { call->result.numbers[row] = nq_rng_unit(rng); });
     return NQ_OK;
 }
 
 enum { UUID_BYTES = 16 };
 
-/* RFC 9562 version 4. From the kernel's entropy, not random()'s sequence: these must be unguessable. */
+/* RFC 9562 version 4. From the kernel's entropy, not random()'s sequence: these must be
+ * unguessable. */
 nq_status nq__kernel_gen_random_uuid(nq_kernel_call *call) {
     uint8_t *uuids = nq__kernel_alloc(call, (size_t)call->row_count * UUID_BYTES);
     if (uuids == NULL) {

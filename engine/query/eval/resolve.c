@@ -1,9 +1,9 @@
 /* Resolution: which row of the function table a call means.
  *
- * PostgreSQL's rules (its manual, chapter 10), reduced to a cost: every candidate of the right name and
- * number of arguments is priced by the implicit casts it needs, and the cheapest wins. An untyped
- * literal is free as text and dear as anything else, except beside an operand of known type, whose type
- * it then takes. */
+ * PostgreSQL's rules (its manual, chapter 10), reduced to a cost: every candidate of the right name
+ * and number of arguments is priced by the implicit casts it needs, and the cheapest wins. An
+ * untyped literal is free as text and dear as anything else, except beside an operand of known
+ * type, whose type it then takes. */
 #include <stdio.h>
 
 #include "engine/query/eval/eval_internal.h"
@@ -44,8 +44,7 @@ bool nq_function_is_aggregate(nq_bytes name) {
 
 static bool takes_count(const nq_function *function, uint32_t count) {
     size_t wanted = strlen(function->args);
-    return count == wanted ||
-           ((function->flags & NQ_FUNCTION_VARIADIC) != 0 && count > wanted);
+    return count == wanted || ((function->flags & NQ_FUNCTION_VARIADIC) != 0 && count > wanted);
 }
 
 static char letter_of(const nq_function *function, uint32_t index) {
@@ -173,8 +172,8 @@ static void print_signature(nq_bytes name, bool is_operator, const nq_type *type
     used = (size_t)snprintf(out_text, SIGNATURE_BYTES, is_operator ? "%.*s " : "%.*s(",
                             NQ_BYTES_FORMAT(name));
     for (uint32_t i = 0; i < count && used < SIGNATURE_BYTES; i++) {
-        used += (size_t)snprintf(out_text + used, SIGNATURE_BYTES - used, "%s%s",
-                                 i > 0 ? ", " : "", nq_type_name(types[i].id));
+        used += (size_t)snprintf(out_text + used, SIGNATURE_BYTES - used, "%s%s", i > 0 ? ", " : "",
+                                 nq_type_name(types[i].id));
     }
     if (!is_operator && used < SIGNATURE_BYTES) {
         (void)snprintf(out_text + used, SIGNATURE_BYTES - used, ")");
@@ -243,9 +242,11 @@ static nq_status fail_unknown(nq_ctx *ctx, nq_bytes name, bool is_operator, cons
                                is_ambiguous ? "is not unique" : "does not exist");
     nq_error_set_object(&ctx->error, (const char *)name.data, name.size);
     if (is_ambiguous) {
-        nq_error_set_hint(&ctx->error, "More than one fits; CAST the arguments to the types meant.");
+        nq_error_set_hint(&ctx->error,
+                          "More than one fits; CAST the arguments to the types meant.");
     } else if (any_takes_count(name, is_operator, count)) {
-        nq_error_set_hint(&ctx->error, "No %s of this name takes these types; CAST may help.", kind);
+        nq_error_set_hint(&ctx->error, "No %s of this name takes these types; CAST may help.",
+                          kind);
     } else if (!is_operator && nq_function_exists(name)) {
         nq_error_set_hint(&ctx->error, "The function takes another number of arguments.");
     } else if (!is_operator && nearest_name(name) != NULL) {

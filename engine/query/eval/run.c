@@ -106,8 +106,8 @@ static void skip_nulls(nq_program *p, nq_kernel_call *call, const nq_selection *
 static nq_status run_kernel(nq_ctx *ctx, nq_program *p, nq_arena *arena,
                             const nq_instruction *instruction, const nq_selection *selection) {
     bool is_cast = instruction->op == NQ_OP_CAST;
-    uint32_t flags = is_cast ? (uint32_t)(NQ_FUNCTION_STRICT | NQ_FUNCTION_FAILS)
-                             : instruction->function->flags;
+    uint32_t flags =
+        is_cast ? (uint32_t)(NQ_FUNCTION_STRICT | NQ_FUNCTION_FAILS) : instruction->function->flags;
     nq_register *result = &p->registers[instruction->result];
     result->buffer.type = result->vector.type = instruction->type;
     nq_kernel_call call = {
@@ -135,15 +135,15 @@ static nq_status run_kernel(nq_ctx *ctx, nq_program *p, nq_arena *arena,
     return is_cast ? nq__kernel_cast(&call) : instruction->function->kernel(&call);
 }
 
-#define BLEND_ROWS(selection, to, from)                                      \
-    do {                                                                     \
-        if ((selection)->rows == NULL) {                                     \
-            memcpy((to), (from), (selection)->row_count * sizeof *(to));     \
-        } else {                                                             \
-            for (uint32_t at_ = 0; at_ < (selection)->row_count; at_++) {    \
+#define BLEND_ROWS(selection, to, from)                                        \
+    do {                                                                       \
+        if ((selection)->rows == NULL) {                                       \
+            memcpy((to), (from), (selection)->row_count * sizeof *(to));       \
+        } else {                                                               \
+            for (uint32_t at_ = 0; at_ < (selection)->row_count; at_++) {      \
                 (to)[(selection)->rows[at_]] = (from)[(selection)->rows[at_]]; \
-            }                                                                \
-        }                                                                    \
+            }                                                                  \
+        }                                                                      \
     } while (0)
 
 static void run_blend(nq_register *result, const nq_vector *from, const nq_selection *selection) {
@@ -188,7 +188,8 @@ static void run_begin(nq_register *result, const nq_instruction *instruction, ui
 /* A selection of every row of the one above stays as it was, so dense stays dense. */
 static void select_into(nq_selection *target, const nq_selection *source,
                         const nq_instruction *instruction) {
-    uint32_t count = nq__select_rows(instruction->args[0], instruction->test, source, target->buffer);
+    uint32_t count =
+        nq__select_rows(instruction->args[0], instruction->test, source, target->buffer);
     target->batch_row_count = source->batch_row_count;
     if (count == source->row_count) {
         if (target != source) {
@@ -304,7 +305,8 @@ nq_status nq_program_select(nq_ctx *ctx, nq_program *program, nq_arena *batch_ar
     NQ_TRY(run(ctx, program, batch_arena, input));
     if (input->row_count > 0) {
         const nq_vector *condition = &program->registers[program->result_registers[0]].vector;
-        *out_row_count = nq__select_rows(condition, NQ_TEST_TRUE, &program->selections[0], out_rows);
+        *out_row_count =
+            nq__select_rows(condition, NQ_TEST_TRUE, &program->selections[0], out_rows);
     }
     return NQ_OK;
 }

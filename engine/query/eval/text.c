@@ -1,5 +1,6 @@
-/* Text functions: lengths, cutting, padding, case. Positions and counts are characters, from 1, as in
- * PostgreSQL; text is known to be valid UTF-8, so a character's length is read off its first byte. */
+/* Text functions: lengths, cutting, padding, case. Positions and counts are characters, from 1, as
+ * in PostgreSQL; text is known to be valid UTF-8, so a character's length is read off its first
+ * byte. */
 #include <utf8proc.h>
 
 #include "engine/ground/base/utf8.h"
@@ -13,9 +14,8 @@ nq_status nq__kernel_char_length(nq_kernel_call *call) {
 }
 
 nq_status nq__kernel_octet_length(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
-        call->result.integers[row] = (int64_t)call->args[0]->bytes[row].size;
-    });
+    NQ_FOR_EACH_ROW(call, row,
+                    { call->result.integers[row] = (int64_t)call->args[0]->bytes[row].size; });
     return NQ_OK;
 }
 
@@ -30,8 +30,7 @@ static nq_bytes slice(nq_bytes text, int64_t start, int64_t end) {
     }
     nq_bytes rest = start <= 0 ? text : skip(text, nq_utf8_offset(text, (size_t)start));
     int64_t wanted = start < 0 ? end : end - start;
-    return nq_bytes_of(rest.data,
-                       wanted <= 0 ? 0 : nq_utf8_offset(rest, (size_t)wanted));
+    return nq_bytes_of(rest.data, wanted <= 0 ? 0 : nq_utf8_offset(rest, (size_t)wanted));
 }
 
 nq_status nq__kernel_substr(nq_kernel_call *call) {
@@ -41,7 +40,8 @@ nq_status nq__kernel_substr(nq_kernel_call *call) {
         int64_t end = INT64_MAX;
         if (has_count) {
             if (call->args[2]->integers[row] < 0) {
-                return nq_fail(call->ctx, NQ_INVALID_ARGUMENT, "negative substring length not allowed");
+                return nq_fail(call->ctx, NQ_INVALID_ARGUMENT,
+                               "negative substring length not allowed");
             }
             end = start + call->args[2]->integers[row];
         }
@@ -326,7 +326,8 @@ nq_status nq__kernel_ascii(nq_kernel_call *call) {
 nq_status nq__kernel_chr(nq_kernel_call *call) {
     NQ_FOR_EACH_ROW(call, row, {
         int64_t number = call->args[0]->integers[row];
-        if (number <= 0 || number > 0x10FFFF || !utf8proc_codepoint_valid((utf8proc_int32_t)number)) {
+        if (number <= 0 || number > 0x10FFFF ||
+            !utf8proc_codepoint_valid((utf8proc_int32_t)number)) {
             return nq_fail(call->ctx, NQ_INVALID_ARGUMENT, "no character has the number %lld",
                            (long long)number);
         }

@@ -134,8 +134,8 @@ nq_status nq__kernel_split_part(nq_kernel_call *call) {
         if (number < 0) {
             number += (int64_t)count_matches(text, delimiter) + 2;
         }
-        call->result.bytes[row] = number <= 0 ? nq_bytes_of(text.data, 0)
-                                              : field_of(text, delimiter, (uint64_t)number);
+        call->result.bytes[row] =
+            number <= 0 ? nq_bytes_of(text.data, 0) : field_of(text, delimiter, (uint64_t)number);
     });
     return NQ_OK;
 }

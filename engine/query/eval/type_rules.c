@@ -71,7 +71,8 @@ static nq_type_id wider(nq_type_id left, nq_type_id right) {
     return nq_cast_level_of(right, left) == NQ_CAST_IMPLICIT ? left : NQ_TYPE_UNKNOWN;
 }
 
-bool nq__common_type(const nq_type *types, uint32_t count, nq_type *out_type, uint32_t *out_culprit) {
+bool nq__common_type(const nq_type *types, uint32_t count, nq_type *out_type,
+                     uint32_t *out_culprit) {
     *out_type = NQ_TYPE(NQ_TYPE_UNKNOWN);
     for (uint32_t i = 0; i < count; i++) {
         if (types[i].id == NQ_TYPE_UNKNOWN) {

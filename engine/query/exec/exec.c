@@ -1,4 +1,5 @@
-/* Opening, driving and closing an execution: the state tree beside the plan, subqueries, counters. */
+/* Opening, driving and closing an execution: the state tree beside the plan, subqueries, counters.
+ */
 #include "engine/query/exec/exec_internal.h"
 
 #include "engine/ground/os/clock.h"
@@ -244,10 +245,9 @@ void nq_exec_close(nq_execution *execution) {
 /* ---- What operators share ---- */
 
 nq_status nq__fail_memory(nq_ctx *ctx, const nq_operator *op) {
-    nq_status status = nq_fail(ctx, NQ_MEMORY_LIMIT,
-                               "%s needs more memory than a statement may use (%zu bytes)",
-                               nq_plan_kind_name(op->plan->kind),
-                               op->execution->arena.budget_bytes);
+    nq_status status =
+        nq_fail(ctx, NQ_MEMORY_LIMIT, "%s needs more memory than a statement may use (%zu bytes)",
+                nq_plan_kind_name(op->plan->kind), op->execution->arena.budget_bytes);
     nq_error_set_hint(&ctx->error, "Select fewer rows or columns, or raise statement_bytes_max.");
     return status;
 }

@@ -1,11 +1,11 @@
 /* Exec: runs a plan, batch by batch.
  *
- * Operators pull: each call of nq_exec_next does the work of one batch and no more, then returns with
- * no lock, no latch and no thread held; the next call may come from another thread. One snapshot
- * serves the whole execution: a write never sees what it wrote itself.
+ * Operators pull: each call of nq_exec_next does the work of one batch and no more, then returns
+ * with no lock, no latch and no thread held; the next call may come from another thread. One
+ * snapshot serves the whole execution: a write never sees what it wrote itself.
  *
- * Memory: everything lives in the execution's own arena, bounded by memory_bytes_max; a sort or hash
- * table that outgrows it fails with NQ_MEMORY_LIMIT naming the operator. */
+ * Memory: everything lives in the execution's own arena, bounded by memory_bytes_max; a sort or
+ * hash table that outgrows it fails with NQ_MEMORY_LIMIT naming the operator. */
 #ifndef NQ_QUERY_EXEC_EXEC_H
 #define NQ_QUERY_EXEC_EXEC_H
 
@@ -23,7 +23,7 @@ typedef struct nq_exec_options {
     int64_t now_us;             /* the statement's time: microseconds since 1970, UTC */
     uint64_t random_seed;       /* of random() */
     uint64_t memory_bytes_max;  /* 0: 256 MiB */
-    bool measure;               /* keep nq_exec_node_stats' actual_ns (costs two clock reads a call) */
+    bool measure; /* keep nq_exec_node_stats' actual_ns (costs two clock reads a call) */
 } nq_exec_options;
 
 typedef struct nq_exec_stats {
@@ -48,7 +48,8 @@ nq_status nq_exec_open(nq_ctx *ctx, const nq_plan *plan, const nq_exec_options *
 
 /* At most `rows_max` rows (0: NQ_BATCH_ROWS_MAX); row_count 0 at the end, and from then on. Writes
  * without RETURNING do all their work in the first call. After a failure only close is allowed. */
-nq_status nq_exec_next(nq_ctx *ctx, nq_execution *execution, uint32_t rows_max, nq_batch *out_batch);
+nq_status nq_exec_next(nq_ctx *ctx, nq_execution *execution, uint32_t rows_max,
+                       nq_batch *out_batch);
 
 /* To the end, discarding rows: EXPLAIN ANALYZE, writes. */
 nq_status nq_exec_run(nq_ctx *ctx, nq_execution *execution);

@@ -1,8 +1,8 @@
 /* What the operators share: their common head, pulling, and the table of what each can do.
  *
- * An operator's state is its own struct led by nq_operator, zeroed, from the execution's arena. `open`
- * prepares it once, right before the first `next`; `close` gives back what is not arena memory and
- * must bear a state that was never opened. */
+ * An operator's state is its own struct led by nq_operator, zeroed, from the execution's arena.
+ * `open` prepares it once, right before the first `next`; `close` gives back what is not arena
+ * memory and must bear a state that was never opened. */
 #ifndef NQ_QUERY_EXEC_EXEC_INTERNAL_H
 #define NQ_QUERY_EXEC_EXEC_INTERNAL_H
 
@@ -52,8 +52,8 @@ struct nq_execution {
 
 extern const nq_operator_ops nq__op_scan, nq__op_values, nq__op_series, nq__op_filter,
     nq__op_project, nq__op_sort, nq__op_limit, nq__op_distinct, nq__op_aggregate,
-    nq__op_nested_loop, nq__op_hash_join, nq__op_key_join, nq__op_set, nq__op_insert,
-    nq__op_modify, nq__op_ddl;
+    nq__op_nested_loop, nq__op_hash_join, nq__op_key_join, nq__op_set, nq__op_insert, nq__op_modify,
+    nq__op_ddl;
 
 /* The next batch of an input: polls the context, opens at the first call, counts and measures. */
 nq_status nq__pull(nq_ctx *ctx, nq_operator *op, uint32_t rows_max, nq_batch *out_batch);
@@ -69,8 +69,8 @@ nq_status nq__compile(nq_ctx *ctx, nq_operator *op, const nq_expr *const *exprs,
 nq_status nq__evaluate_constant(nq_ctx *ctx, nq_operator *op, const nq_expr *expr,
                                 nq_value *out_value);
 
-/* How many rows a source makes in its next batch: few at first, so that LIMIT 1 and point queries are
- * quick, then all that fit. `ramp` is 0 at first. */
+/* How many rows a source makes in its next batch: few at first, so that LIMIT 1 and point queries
+ * are quick, then all that fit. `ramp` is 0 at first. */
 uint32_t nq__next_ramp(uint32_t *ramp, uint32_t rows_max);
 
 /* The columns of a vector from `first` on. */
@@ -79,7 +79,8 @@ nq_vector nq__vector_slice(nq_vector vector, uint32_t first);
 /* Reads an input to its end into `rows`. */
 nq_status nq__collect(nq_ctx *ctx, nq_operator *op, nq_operator *input, nq_rows *rows);
 
-/* Rows `rows[0 ..)` of a batch, as a batch of their own: a filter, with the buffers it gathers in. */
+/* Rows `rows[0 ..)` of a batch, as a batch of their own: a filter, with the buffers it gathers in.
+ */
 typedef struct nq_selector {
     nq_program *condition; /* NULL: everything passes */
     nq_gather gather;

@@ -1,5 +1,5 @@
-/* Hash tables over row numbers. Linear probing at most three quarters full; half of the hash stands in
- * the slot, so that growing needs no row and a stray probe seldom reads one. */
+/* Hash tables over row numbers. Linear probing at most three quarters full; half of the hash stands
+ * in the slot, so that growing needs no row and a stray probe seldom reads one. */
 #include "engine/query/exec/hash_internal.h"
 
 enum { SLOTS_MIN = 32, HASH_SHIFT = 32 };
@@ -23,11 +23,11 @@ static inline uint64_t number_bits(double number) {
     return bits;
 }
 
-#define HASH_CELLS(bits_of_row)                                                       \
-    for (uint32_t row = 0; row < count; row++) {                                      \
-        bool is_null = vector->nulls != NULL && vector->nulls[row] != 0;              \
-        uint64_t cell = is_null ? null_hash : (bits_of_row);                          \
-        out_hashes[row] = scramble(out_hashes[row] * hash_seed + cell);               \
+#define HASH_CELLS(bits_of_row)                                          \
+    for (uint32_t row = 0; row < count; row++) {                         \
+        bool is_null = vector->nulls != NULL && vector->nulls[row] != 0; \
+        uint64_t cell = is_null ? null_hash : (bits_of_row);             \
+        out_hashes[row] = scramble(out_hashes[row] * hash_seed + cell);  \
     }
 
 void nq__hash_vectors(const nq_vector *vectors, uint32_t vector_count, uint32_t count,
@@ -117,8 +117,8 @@ bool nq__row_set_init(nq_row_set *set, nq_arena *arena, const nq_type *types,
            nq__hash_init(&set->hash, arena, 0);
 }
 
-bool nq__row_set_enter(nq_row_set *set, const nq_vector *vectors, uint32_t count,
-                       uint32_t *out_ids, uint16_t *out_new, uint32_t *out_new_count) {
+bool nq__row_set_enter(nq_row_set *set, const nq_vector *vectors, uint32_t count, uint32_t *out_ids,
+                       uint16_t *out_new, uint32_t *out_new_count) {
     *out_new_count = 0;
     if (count == 0) {
         return true;

@@ -1,4 +1,5 @@
-/* Hash: rows of a store by content. Open addressing over row numbers; the rows stay where they are. */
+/* Hash: rows of a store by content. Open addressing over row numbers; the rows stay where they are.
+ */
 #ifndef NQ_QUERY_EXEC_HASH_INTERNAL_H
 #define NQ_QUERY_EXEC_HASH_INTERNAL_H
 
@@ -35,9 +36,9 @@ typedef struct nq_row_set {
 bool nq__row_set_init(nq_row_set *set, nq_arena *arena, const nq_type *types,
                       uint32_t column_count);
 
-/* Numbers each of the rows, entering those that are new: out_ids[i], and the rows (of the batch) that
- * were new. False when the arena's budget is spent. */
-bool nq__row_set_enter(nq_row_set *set, const nq_vector *vectors, uint32_t count,
-                       uint32_t *out_ids, uint16_t *out_new, uint32_t *out_new_count);
+/* Numbers each of the rows, entering those that are new: out_ids[i], and the rows (of the batch)
+ * that were new. False when the arena's budget is spent. */
+bool nq__row_set_enter(nq_row_set *set, const nq_vector *vectors, uint32_t count, uint32_t *out_ids,
+                       uint16_t *out_new, uint32_t *out_new_count);
 
 #endif

@@ -79,8 +79,8 @@ static nq_status test_pairs(nq_ctx *ctx, nq_operator *op, nq_join *join) {
     nq_batch pairs = {pair_count, join->tested.column_count, join->tested.vectors};
     uint32_t passed_count;
     nq_arena_reset(&op->bytes);
-    NQ_TRY(nq_program_select(ctx, join->condition, &op->bytes, &pairs, join->out_left,
-                             &passed_count));
+    NQ_TRY(
+        nq_program_select(ctx, join->condition, &op->bytes, &pairs, join->out_left, &passed_count));
     /* out_left now holds the numbers, among the pairs, of those that hold. */
     uint32_t pair = 0;
     uint32_t at = 0;
@@ -137,7 +137,8 @@ nq_status nq__join_emit(nq_ctx *ctx, nq_operator *op, nq_join *join, nq_batch *o
 
 static void fill_nulls(nq_gather *gather, uint32_t column, uint32_t count) {
     memset(gather->nulls[column], 1, count);
-    memset(gather->values[column], 0, count * nq_form_bytes(nq_type_form(gather->types[column].id)));
+    memset(gather->values[column], 0,
+           count * nq_form_bytes(nq_type_form(gather->types[column].id)));
     gather->vectors[column] = (nq_vector){.type = gather->types[column],
                                           .nulls = gather->nulls[column],
                                           .values = gather->values[column]};
@@ -158,7 +159,8 @@ nq_status nq__join_emit_unmatched(nq_ctx *ctx, nq_operator *op, nq_join *join, u
         fill_nulls(&join->output, c, count);
     }
     for (uint32_t c = join->left_width; c < join->output.column_count && count > 0; c++) {
-        nq__gather_rows(&join->output, c, join->right, c - join->left_width, join->out_right, count);
+        nq__gather_rows(&join->output, c, join->right, c - join->left_width, join->out_right,
+                        count);
     }
     return NQ_OK;
 }

@@ -1,8 +1,8 @@
-/* Join: what the three joins share. Each proposes candidate pairs, in the order of left rows; this part
- * drops those that fail the rest of ON and builds the output of every kind of join.
+/* Join: what the three joins share. Each proposes candidate pairs, in the order of left rows; this
+ * part drops those that fail the rest of ON and builds the output of every kind of join.
  *
- * After the last pair of a left row its proposer closes the row (NQ_ROW_NONE as right row), which is
- * where LEFT and ANTI learn that nothing matched. */
+ * After the last pair of a left row its proposer closes the row (NQ_ROW_NONE as right row), which
+ * is where LEFT and ANTI learn that nothing matched. */
 #ifndef NQ_QUERY_EXEC_JOIN_INTERNAL_H
 #define NQ_QUERY_EXEC_JOIN_INTERNAL_H
 

@@ -1,8 +1,8 @@
 /* Aggregate: groups in a hash table, or, without keys, one row.
  *
- * One program yields the keys and every call's filter and arguments. Each row's group number leads to
- * its record, where the calls keep their states one after the other. Groups come out in the order in
- * which they first appeared; their number is that of their key's row in the store. */
+ * One program yields the keys and every call's filter and arguments. Each row's group number leads
+ * to its record, where the calls keep their states one after the other. Groups come out in the
+ * order in which they first appeared; their number is that of their key's row in the store. */
 #include "engine/query/eval/aggregate.h"
 #include "engine/query/exec/exec_internal.h"
 #include "engine/query/exec/hash_internal.h"
@@ -12,8 +12,8 @@ enum { STATE_ALIGNMENT = 16 };
 typedef struct call_state {
     const nq_plan_aggregate_call *plan;
     size_t state_offset;
-    uint32_t filter_column;    /* of the program's results; UINT32_MAX: none */
-    uint32_t argument_column;  /* the first */
+    uint32_t filter_column;   /* of the program's results; UINT32_MAX: none */
+    uint32_t argument_column; /* the first */
     const nq_vector **args;
     nq_row_set *seen; /* DISTINCT: group number and arguments */
     nq_vector *seen_vectors;
@@ -66,8 +66,7 @@ static nq_status open_distinct(nq_ctx *ctx, nq_operator *op, call_state *call) {
     for (uint32_t i = 0; i < count; i++) {
         types[i + 1] = call->plan->args.items[i]->type;
     }
-    return nq__row_set_init(call->seen, arena, types, count + 1) ? NQ_OK
-                                                                 : nq__fail_memory(ctx, op);
+    return nq__row_set_init(call->seen, arena, types, count + 1) ? NQ_OK : nq__fail_memory(ctx, op);
 }
 
 /* Lays the call's state out in the record and its expressions in the program. */

@@ -1,4 +1,5 @@
-/* Distinct: each row when it first appears. It streams: what was seen is kept, nothing is held back. */
+/* Distinct: each row when it first appears. It streams: what was seen is kept, nothing is held
+ * back. */
 #include "engine/query/exec/exec_internal.h"
 #include "engine/query/exec/hash_internal.h"
 
@@ -52,4 +53,5 @@ static nq_status distinct_next(nq_ctx *ctx, nq_operator *op, uint32_t rows_max,
     return NQ_OK;
 }
 
-const nq_operator_ops nq__op_distinct = {sizeof(distinct_state), distinct_open, distinct_next, NULL};
+const nq_operator_ops nq__op_distinct = {sizeof(distinct_state), distinct_open, distinct_next,
+                                         NULL};

@@ -1,7 +1,7 @@
 /* Hash join: the right input goes into a hash table by its keys, the left looks its own up.
  *
- * Distinct keys stand in a row set; the rows of one key form a chain in the order in which they came.
- * A key with a null is equal to nothing: its row is kept only where FULL must return it. */
+ * Distinct keys stand in a row set; the rows of one key form a chain in the order in which they
+ * came. A key with a null is equal to nothing: its row is kept only where FULL must return it. */
 #include "engine/query/exec/hash_internal.h"
 #include "engine/query/exec/join_internal.h"
 
@@ -17,7 +17,7 @@ typedef struct hash_join_state {
     uint32_t row_capacity;
     nq_program *left_keys;
     nq_program *right_keys;
-    nq_arena left_bytes;  /* text of left's keys: as long as its batch */
+    nq_arena left_bytes; /* text of left's keys: as long as its batch */
     const nq_vector *left_key_vectors;
     bool has_right;
     bool right_has_null; /* ANTI_IN: then no left row is certain to be absent */
@@ -121,8 +121,8 @@ static nq_status enter_key(nq_ctx *ctx, nq_operator *op, const nq_vector *keys, 
         return NQ_OK;
     }
     *out_id = set->rows.row_count;
-    bool has_room = nq__rows_append(&set->rows, keys, &row, 1) &&
-                    nq__hash_insert(&set->hash, hash, *out_id);
+    bool has_room =
+        nq__rows_append(&set->rows, keys, &row, 1) && nq__hash_insert(&set->hash, hash, *out_id);
     return has_room ? NQ_OK : nq__fail_memory(ctx, op);
 }
 
@@ -195,8 +195,8 @@ static nq_status start_left(nq_ctx *ctx, nq_operator *op) {
         return NQ_OK;
     }
     nq_arena_reset(&state->left_bytes);
-    NQ_TRY(nq_program_run(ctx, state->left_keys, &state->left_bytes, &left,
-                          &state->left_key_vectors));
+    NQ_TRY(
+        nq_program_run(ctx, state->left_keys, &state->left_bytes, &left, &state->left_key_vectors));
     nq__hash_vectors(state->left_key_vectors, key_count, left.row_count, state->hashes);
     return NQ_OK;
 }

@@ -1,8 +1,8 @@
 /* Insert: numbers serial columns, checks, stores, and deals with rows whose key exists.
  *
- * When the input reads the table itself it is read to its end first, so that no row is inserted because
- * another one was. ON CONFLICT DO UPDATE remembers the keys it has written: a second row for one of
- * them is an error, as its outcome would depend on the order. */
+ * When the input reads the table itself it is read to its end first, so that no row is inserted
+ * because another one was. ON CONFLICT DO UPDATE remembers the keys it has written: a second row
+ * for one of them is an error, as its outcome would depend on the order. */
 #include "engine/query/exec/hash_internal.h"
 #include "engine/query/exec/write_internal.h"
 
@@ -12,8 +12,8 @@ typedef struct insert_state {
     bool reads_itself;
     nq_rows collected;
     uint32_t next_collected;
-    nq_vector *columns;      /* the batch being inserted */
-    int64_t **numbers;       /* of generated columns */
+    nq_vector *columns; /* the batch being inserted */
+    int64_t **numbers;  /* of generated columns */
     /* ON CONFLICT DO UPDATE */
     nq_assigner assigner;
     nq_program *where;
@@ -60,8 +60,8 @@ static nq_status open_upsert(nq_ctx *ctx, nq_operator *op) {
     if (!nq__row_set_init(&state->written, arena, &types[width], 1)) {
         return nq__fail_memory(ctx, op);
     }
-    NQ_TRY(nq_row_decoder_init(ctx, &state->decoder, arena, &plan->table->layout, columns,
-                               width + 1));
+    NQ_TRY(
+        nq_row_decoder_init(ctx, &state->decoder, arena, &plan->table->layout, columns, width + 1));
     NQ_TRY(nq_batch_builder_init(ctx, &state->existing, arena, &op->bytes, types, width + 1, 1));
     if (plan->conflict_where != NULL) {
         where[0] = plan->conflict_where;
@@ -171,7 +171,8 @@ static nq_status remember_key(nq_ctx *ctx, nq_operator *op, nq_bytes key, bool *
     return NQ_OK;
 }
 
-static nq_status passes_where(nq_ctx *ctx, nq_operator *op, const nq_batch *both, bool *out_passes) {
+static nq_status passes_where(nq_ctx *ctx, nq_operator *op, const nq_batch *both,
+                              bool *out_passes) {
     insert_state *state = (insert_state *)op;
     *out_passes = true;
     if (state->where == NULL) {
@@ -230,8 +231,7 @@ static nq_status upsert_batch(nq_ctx *ctx, nq_operator *op, const nq_batch *batc
         nq_batch upto = {row + 1, batch->column_count, batch->columns};
         uint32_t count;
         bool is_new;
-        nq_status status =
-            nq_table_writer_insert(ctx, state->write.writer, &upto, row, &count);
+        nq_status status = nq_table_writer_insert(ctx, state->write.writer, &upto, row, &count);
         if (status == NQ_UNIQUE_VIOLATION) {
             NQ_TRY(update_existing(ctx, op, batch, row));
             continue;
@@ -251,10 +251,8 @@ static nq_status insert_batch(nq_ctx *ctx, nq_operator *op, const nq_batch *batc
     }
     for (uint32_t first = 0; first < batch->row_count;) {
         uint32_t count;
-        nq_status status =
-            nq_table_writer_insert(ctx, state->write.writer, batch, first, &count);
-        bool is_skipped =
-            status == NQ_UNIQUE_VIOLATION && plan->conflict == NQ_CONFLICT_NOTHING;
+        nq_status status = nq_table_writer_insert(ctx, state->write.writer, batch, first, &count);
+        bool is_skipped = status == NQ_UNIQUE_VIOLATION && plan->conflict == NQ_CONFLICT_NOTHING;
         if (!is_skipped) {
             NQ_TRY(status);
         }
@@ -294,4 +292,5 @@ static void insert_close(nq_operator *op) {
     nq__write_close(&((insert_state *)op)->write);
 }
 
-const nq_operator_ops nq__op_insert = {sizeof(insert_state), insert_open, insert_next, insert_close};
+const nq_operator_ops nq__op_insert = {sizeof(insert_state), insert_open, insert_next,
+                                       insert_close};

@@ -32,8 +32,8 @@ static nq_status key_join_open(nq_ctx *ctx, nq_operator *op) {
     }
     for (uint32_t i = 0; i < width; i++) {
         bool is_row_key = plan->table_columns[i] == NQ_COLUMN_ROW_KEY;
-        state->types[i] = is_row_key ? NQ_TYPE(NQ_TYPE_BYTES)
-                                     : plan->table->column_types[plan->table_columns[i]];
+        state->types[i] =
+            is_row_key ? NQ_TYPE(NQ_TYPE_BYTES) : plan->table->column_types[plan->table_columns[i]];
         columns[i].type = state->types[i];
     }
     state->join.right = &state->found;

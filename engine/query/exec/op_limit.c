@@ -1,5 +1,5 @@
-/* Limit: skips `offset` rows, then hands on at most `limit`. It never asks its input for more rows than
- * it still wants. */
+/* Limit: skips `offset` rows, then hands on at most `limit`. It never asks its input for more rows
+ * than it still wants. */
 #include "engine/query/exec/exec_internal.h"
 
 typedef struct limit_state {

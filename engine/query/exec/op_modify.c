@@ -1,5 +1,5 @@
-/* Update and delete: the rows to be changed are all found before the first is changed, so that a moved
- * row is not met again. Input rows are the table's whole rows, their identity last. */
+/* Update and delete: the rows to be changed are all found before the first is changed, so that a
+ * moved row is not met again. Input rows are the table's whole rows, their identity last. */
 #include "engine/query/exec/write_internal.h"
 
 typedef struct modify_state {
@@ -76,8 +76,7 @@ static nq_status modify_all(nq_ctx *ctx, nq_operator *op) {
     for (uint32_t first = 0; first < state->found.row_count;) {
         NQ_TRY(nq_ctx_poll(ctx));
         nq_arena_reset(&op->bytes);
-        uint32_t count =
-            nq__rows_window(&state->found, first, NQ_BATCH_ROWS_MAX, state->window);
+        uint32_t count = nq__rows_window(&state->found, first, NQ_BATCH_ROWS_MAX, state->window);
         nq_batch old = {count, width, state->window};
         NQ_TRY(modify_batch(ctx, op, &old));
         first += count;
@@ -98,4 +97,5 @@ static void modify_close(nq_operator *op) {
     nq__write_close(&((modify_state *)op)->write);
 }
 
-const nq_operator_ops nq__op_modify = {sizeof(modify_state), modify_open, modify_next, modify_close};
+const nq_operator_ops nq__op_modify = {sizeof(modify_state), modify_open, modify_next,
+                                       modify_close};

@@ -6,11 +6,11 @@ typedef struct loop_state {
     nq_join join;
     nq_rows right;
     bool has_right;
-    bool has_left;       /* join.left has rows yet to be proposed */
+    bool has_left; /* join.left has rows yet to be proposed */
     bool is_left_over;
-    uint32_t left_row;   /* next pair */
+    uint32_t left_row; /* next pair */
     uint32_t right_row;
-    uint32_t unmatched;  /* FULL: next right row to be looked at */
+    uint32_t unmatched; /* FULL: next right row to be looked at */
 } loop_state;
 
 static nq_status loop_open(nq_ctx *ctx, nq_operator *op) {

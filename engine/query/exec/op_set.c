@@ -2,7 +2,8 @@
  * right input's rows by content first, then stream the left: each left row uses up one count.
  *
  *                      INTERSECT          INTERSECT ALL       EXCEPT              EXCEPT ALL
- *     left row, count  kept once if > 0   kept while > 0      kept once if 0      kept when used up */
+ *     left row, count  kept once if > 0   kept while > 0      kept once if 0      kept when used up
+ */
 #include "engine/query/exec/exec_internal.h"
 #include "engine/query/exec/hash_internal.h"
 
@@ -10,7 +11,7 @@ typedef struct set_state {
     nq_operator base;
     uint32_t input; /* UNION ALL: the one being read */
     nq_row_set rows;
-    uint32_t *counts; /* by row of `rows`: right rows not used up */
+    uint32_t *counts;  /* by row of `rows`: right rows not used up */
     uint8_t *returned; /* by row of `rows` */
     uint32_t capacity;
     bool has_right;
@@ -55,13 +56,14 @@ static nq_status enter(nq_ctx *ctx, nq_operator *op, const nq_batch *batch) {
     nq_arena *arena = op->execution->statement;
     uint32_t known = state->rows.rows.row_count;
     uint32_t fresh_count;
-    if (!nq__row_set_enter(&state->rows, batch->columns, batch->row_count, state->ids,
-                           state->fresh, &fresh_count)) {
+    if (!nq__row_set_enter(&state->rows, batch->columns, batch->row_count, state->ids, state->fresh,
+                           &fresh_count)) {
         return nq__fail_memory(ctx, op);
     }
     uint32_t count = state->rows.rows.row_count;
     if (count > state->capacity) {
-        uint32_t capacity = state->capacity == 0 ? (uint32_t)NQ_BATCH_ROWS_MAX : state->capacity * 2;
+        uint32_t capacity =
+            state->capacity == 0 ? (uint32_t)NQ_BATCH_ROWS_MAX : state->capacity * 2;
         uint32_t *counts = nq_arena_calloc(arena, capacity, sizeof(uint32_t));
         uint8_t *returned = nq_arena_calloc(arena, capacity, 1);
         if (counts == NULL || returned == NULL) {

@@ -1,12 +1,13 @@
 /* Sort and Top N.
  *
- * Rows are stored as they come; what is sorted are small entries: a 64-bit image of the first key that
- * sorts as the key does, and the row's number. Most comparisons end at the image; the rest compare the
- * keys themselves, and at last the numbers, so that equal rows keep their order although the sort
- * itself is not stable (quicksort on medians of three, heapsort when it degenerates).
+ * Rows are stored as they come; what is sorted are small entries: a 64-bit image of the first key
+ * that sorts as the key does, and the row's number. Most comparisons end at the image; the rest
+ * compare the keys themselves, and at last the numbers, so that equal rows keep their order
+ * although the sort itself is not stable (quicksort on medians of three, heapsort when it
+ * degenerates).
  *
- * Top N keeps twice what it must return: when it is full it sorts, drops the worse half, and from then
- * on refuses rows behind the worst it kept by their image alone. */
+ * Top N keeps twice what it must return: when it is full it sorts, drops the worse half, and from
+ * then on refuses rows behind the worst it kept by their image alone. */
 #include "engine/query/exec/exec_internal.h"
 
 typedef struct entry {
@@ -22,10 +23,10 @@ typedef struct sort_state {
     entry *entries;
     uint32_t entry_count;
     uint32_t entry_capacity;
-    uint64_t keep;      /* Top N: rows wanted, offset included; UINT64_MAX: all */
-    bool has_worst;     /* Top N: rows with an image above `worst` cannot be wanted */
+    uint64_t keep;  /* Top N: rows wanted, offset included; UINT64_MAX: all */
+    bool has_worst; /* Top N: rows with an image above `worst` cannot be wanted */
     uint64_t worst;
-    uint64_t next;      /* entry to be handed out */
+    uint64_t next; /* entry to be handed out */
     bool is_sorted;
     nq_gather gather;
     uint32_t comparisons; /* since the context was polled */
@@ -321,7 +322,8 @@ static nq_status drop_worse_half(nq_ctx *ctx, nq_operator *op) {
     nq_status status = NQ_OK;
     NQ_CHECK(open_rows(ctx, op));
     for (uint32_t first = 0; first < kept; first += NQ_BATCH_ROWS_MAX) {
-        uint32_t count = kept - first < NQ_BATCH_ROWS_MAX ? kept - first : (uint32_t)NQ_BATCH_ROWS_MAX;
+        uint32_t count =
+            kept - first < NQ_BATCH_ROWS_MAX ? kept - first : (uint32_t)NQ_BATCH_ROWS_MAX;
         for (uint32_t i = 0; i < count; i++) {
             state->ids[i] = state->entries[first + i].row;
             state->entries[first + i].row = first + i;
@@ -373,8 +375,8 @@ static nq_status take_batch(nq_ctx *ctx, nq_operator *op, const nq_batch *batch)
         return nq__fail_memory(ctx, op);
     }
     state->entry_count += count;
-    bool is_full = state->keep < UINT32_MAX / 4 &&
-                   state->entry_count >= 2 * state->keep + NQ_BATCH_ROWS_MAX;
+    bool is_full =
+        state->keep < UINT32_MAX / 4 && state->entry_count >= 2 * state->keep + NQ_BATCH_ROWS_MAX;
     return is_full ? drop_worse_half(ctx, op) : NQ_OK;
 }
 

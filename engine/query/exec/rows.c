@@ -78,15 +78,15 @@ static bool reserve(nq_rows *rows, uint32_t count) {
     return true;
 }
 
-#define COPY_CELLS(to, from)                                             \
-    do {                                                                 \
-        if (picked == NULL) {                                            \
-            memcpy((to), (from) + first, count * sizeof *(to));          \
-        } else {                                                         \
-            for (uint32_t i = 0; i < count; i++) {                       \
-                (to)[i] = (from)[picked[first + i]];                     \
-            }                                                            \
-        }                                                                \
+#define COPY_CELLS(to, from)                                    \
+    do {                                                        \
+        if (picked == NULL) {                                   \
+            memcpy((to), (from) + first, count * sizeof *(to)); \
+        } else {                                                \
+            for (uint32_t i = 0; i < count; i++) {              \
+                (to)[i] = (from)[picked[first + i]];            \
+            }                                                   \
+        }                                                       \
     } while (0)
 
 static bool copy_texts(nq_arena *arena, nq_bytes *cells, const uint8_t *nulls, uint32_t count) {
@@ -237,10 +237,10 @@ uint32_t nq__rows_window(const nq_rows *rows, uint32_t first, uint32_t count_max
     count = count > count_max ? count_max : count;
     for (uint32_t c = 0; c < rows->column_count; c++) {
         const nq_rows_column *column = &rows->columns[c];
-        out_vectors[c] = (nq_vector){
-            .type = column->type,
-            .nulls = column->nulls[chunk] + at,
-            .values = (const uint8_t *)column->values[chunk] + at * nq_form_bytes(column->form)};
+        out_vectors[c] = (nq_vector){.type = column->type,
+                                     .nulls = column->nulls[chunk] + at,
+                                     .values = (const uint8_t *)column->values[chunk] +
+                                               at * nq_form_bytes(column->form)};
     }
     return count;
 }
@@ -268,8 +268,8 @@ bool nq__gather_reserve(nq_gather *gather, uint32_t row_count) {
     if (row_count <= gather->capacity) {
         return true;
     }
-    uint32_t capacity = row_count <= FIRST_CHUNK_ROWS ? (uint32_t)FIRST_CHUNK_ROWS
-                                                      : (uint32_t)NQ_BATCH_ROWS_MAX;
+    uint32_t capacity =
+        row_count <= FIRST_CHUNK_ROWS ? (uint32_t)FIRST_CHUNK_ROWS : (uint32_t)NQ_BATCH_ROWS_MAX;
     for (uint32_t c = 0; c < gather->column_count; c++) {
         size_t cell_bytes = nq_form_bytes(nq_type_form(gather->types[c].id));
         gather->values[c] = nq_arena_alloc(gather->arena, capacity * cell_bytes);
@@ -282,12 +282,12 @@ bool nq__gather_reserve(nq_gather *gather, uint32_t row_count) {
     return true;
 }
 
-#define PICK_CELLS(type, member)                                    \
-    do {                                                            \
-        type *to = gather->values[target];                          \
-        for (uint32_t i = 0; i < count; i++) {                      \
-            to[i] = vector->member[picked[i]];                      \
-        }                                                           \
+#define PICK_CELLS(type, member)               \
+    do {                                       \
+        type *to = gather->values[target];     \
+        for (uint32_t i = 0; i < count; i++) { \
+            to[i] = vector->member[picked[i]]; \
+        }                                      \
     } while (0)
 
 void nq__gather_vector(nq_gather *gather, uint32_t target, const nq_vector *vector,
@@ -317,17 +317,17 @@ void nq__gather_vector(nq_gather *gather, uint32_t target, const nq_vector *vect
                                           .values = gather->values[target]};
 }
 
-#define FETCH_CELLS(type_name, zero)                                                       \
-    do {                                                                                   \
-        type_name *to = gather->values[target];                                            \
-        for (uint32_t i = 0; i < count; i++) {                                             \
-            uint32_t row = row_ids[i];                                                     \
-            bool is_none = row == NQ_ROW_NONE;                                             \
-            uint32_t chunk = is_none ? 0 : row >> NQ_ROWS_CHUNK_SHIFT;                     \
-            nulls[i] = is_none ? 1 : from->nulls[chunk][row & CHUNK_MASK];                 \
+#define FETCH_CELLS(type_name, zero)                                                         \
+    do {                                                                                     \
+        type_name *to = gather->values[target];                                              \
+        for (uint32_t i = 0; i < count; i++) {                                               \
+            uint32_t row = row_ids[i];                                                       \
+            bool is_none = row == NQ_ROW_NONE;                                               \
+            uint32_t chunk = is_none ? 0 : row >> NQ_ROWS_CHUNK_SHIFT;                       \
+            nulls[i] = is_none ? 1 : from->nulls[chunk][row & CHUNK_MASK];                   \
             to[i] = is_none ? (zero) : ((type_name *)from->values[chunk])[row & CHUNK_MASK]; \
-            has_nulls |= nulls[i];                                                         \
-        }                                                                                  \
+            has_nulls |= nulls[i];                                                           \
+        }                                                                                    \
     } while (0)
 
 void nq__gather_rows(nq_gather *gather, uint32_t target, const nq_rows *rows, uint32_t column,

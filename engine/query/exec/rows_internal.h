@@ -1,7 +1,7 @@
 /* Rows: an append-only store of rows by column, and the buffers rows are gathered into.
  *
- * Rows are numbered from 0 in the order appended. A store takes all its memory, text included, from one
- * arena and never moves a cell once written — but for the first, small chunk, which grows. */
+ * Rows are numbered from 0 in the order appended. A store takes all its memory, text included, from
+ * one arena and never moves a cell once written — but for the first, small chunk, which grows. */
 #ifndef NQ_QUERY_EXEC_ROWS_INTERNAL_H
 #define NQ_QUERY_EXEC_ROWS_INTERNAL_H
 
@@ -16,7 +16,7 @@ enum { NQ_ROWS_CHUNK_SHIFT = 10, NQ_ROWS_CHUNK_ROWS = 1 << NQ_ROWS_CHUNK_SHIFT }
 typedef struct nq_rows_column {
     nq_type type;
     nq_form form;
-    void **values;  /* by chunk */
+    void **values;   /* by chunk */
     uint8_t **nulls; /* by chunk */
 } nq_rows_column;
 
@@ -32,14 +32,15 @@ typedef struct nq_rows {
 
 bool nq__rows_init(nq_rows *rows, nq_arena *arena, const nq_type *types, uint32_t column_count);
 
-/* Appends `count` rows of the vectors: those numbered `picked`, or 0 .. count - 1 when it is NULL. False
- * when the arena's budget is spent. */
+/* Appends `count` rows of the vectors: those numbered `picked`, or 0 .. count - 1 when it is NULL.
+ * False when the arena's budget is spent. */
 bool nq__rows_append(nq_rows *rows, const nq_vector *vectors, const uint16_t *picked,
                      uint32_t count);
 
 nq_value nq__rows_value(const nq_rows *rows, uint32_t column, uint32_t row);
 
-/* Whether row `row` of the store equals row `at` of the vectors, nulls being equal to each other. */
+/* Whether row `row` of the store equals row `at` of the vectors, nulls being equal to each other.
+ */
 bool nq__rows_equal(const nq_rows *rows, uint32_t row, const nq_vector *vectors, uint32_t at);
 
 /* Buffers for one batch of gathered rows; made at the size first needed, then at full size. */

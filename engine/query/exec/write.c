@@ -70,9 +70,10 @@ nq_status nq__write_check(nq_ctx *ctx, nq_operator *op, nq_write *write, const n
                 continue;
             }
             nq_bytes name = write->checks[i].name;
-            nq_status status = nq_fail(
-                ctx, NQ_CHECK_VIOLATION, "new row for table \"%.*s\" violates check constraint \"%.*s\"",
-                NQ_BYTES_FORMAT(write->table->definition.name), NQ_BYTES_FORMAT(name));
+            nq_status status =
+                nq_fail(ctx, NQ_CHECK_VIOLATION,
+                        "new row for table \"%.*s\" violates check constraint \"%.*s\"",
+                        NQ_BYTES_FORMAT(write->table->definition.name), NQ_BYTES_FORMAT(name));
             nq_error_set_object(&ctx->error, (const char *)name.data, name.size);
             return status;
         }
@@ -92,8 +93,7 @@ nq_status nq__write_return(nq_ctx *ctx, nq_operator *op, nq_write *write, const 
     return NQ_OK;
 }
 
-nq_status nq__write_next(nq_operator *op, nq_write *write, uint32_t rows_max,
-                         nq_batch *out_batch) {
+nq_status nq__write_next(nq_operator *op, nq_write *write, uint32_t rows_max, nq_batch *out_batch) {
     *out_batch = (nq_batch){0, op->plan->column_count, write->window};
     if (write->returning_program != NULL) {
         out_batch->row_count =

@@ -1,4 +1,5 @@
-/* Write: what INSERT, UPDATE and DELETE share: checks, RETURNING, and the rows a statement changed. */
+/* Write: what INSERT, UPDATE and DELETE share: checks, RETURNING, and the rows a statement changed.
+ */
 #ifndef NQ_QUERY_EXEC_WRITE_INTERNAL_H
 #define NQ_QUERY_EXEC_WRITE_INTERNAL_H
 
@@ -12,7 +13,7 @@ typedef struct nq_write {
     uint32_t check_count;
     nq_program *check_program;
     nq_program *returning_program;
-    nq_rows returned;      /* results of RETURNING: handed out when everything is written */
+    nq_rows returned; /* results of RETURNING: handed out when everything is written */
     uint32_t next_returned;
     nq_vector *window;
     bool is_finished;

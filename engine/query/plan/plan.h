@@ -1,9 +1,9 @@
 /* Plan: what exec runs. A tree of nodes built by the binder in the statement's arena, read-only and
  * shared from then on; exec keeps its own state tree beside it.
  *
- * Every node produces rows of `column_count` columns (`columns` names and types them). Expressions of
- * a node see the rows of its input: column index i is the input's column i. The input row of a join's
- * expressions is left's columns followed by right's. */
+ * Every node produces rows of `column_count` columns (`columns` names and types them). Expressions
+ * of a node see the rows of its input: column index i is the input's column i. The input row of a
+ * join's expressions is left's columns followed by right's. */
 #ifndef NQ_QUERY_PLAN_PLAN_H
 #define NQ_QUERY_PLAN_PLAN_H
 
@@ -30,7 +30,8 @@ typedef struct nq_plan_exprs {
 /* ---- Sources ---- */
 
 /* SEQ_SCAN, KEY_LOOKUP, KEY_RANGE: rows of a table. Output column i is the table's column
- * table_columns[i] or the row's identity (NQ_COLUMN_ROW_KEY, BYTES); each at most once. `filter` (or NULL) sees the output row. */
+ * table_columns[i] or the row's identity (NQ_COLUMN_ROW_KEY, BYTES); each at most once. `filter`
+ * (or NULL) sees the output row. */
 typedef struct nq_plan_scan {
     const nq_table *table;
     const uint32_t *table_columns; /* ascending is fastest, any order is allowed */
@@ -51,7 +52,8 @@ typedef struct nq_plan_values {
     uint32_t row_count;
 } nq_plan_values;
 
-/* SERIES: generate_series(start, stop, step): one column, INT64 or TIMESTAMP's step in microseconds. */
+/* SERIES: generate_series(start, stop, step): one column, INT64 or TIMESTAMP's step in
+ * microseconds. */
 typedef struct nq_plan_series {
     const nq_expr *start, *stop, *step; /* INT64 constants; step NULL is 1 */
 } nq_plan_series;
@@ -106,14 +108,14 @@ typedef enum nq_join_kind {
     NQ_JOIN_INNER, /* CROSS is INNER without a condition */
     NQ_JOIN_LEFT,
     NQ_JOIN_FULL,
-    NQ_JOIN_SEMI,     /* left rows with a match: EXISTS, IN (query) */
-    NQ_JOIN_ANTI,     /* left rows without a match: NOT EXISTS */
-    NQ_JOIN_ANTI_IN,  /* NOT IN (query): a null key on either side means unknown (HASH_JOIN only) */
+    NQ_JOIN_SEMI,    /* left rows with a match: EXISTS, IN (query) */
+    NQ_JOIN_ANTI,    /* left rows without a match: NOT EXISTS */
+    NQ_JOIN_ANTI_IN, /* NOT IN (query): a null key on either side means unknown (HASH_JOIN only) */
 } nq_join_kind;
 
-/* NESTED_LOOP and HASH_JOIN. Output: left's columns, then right's (SEMI, ANTI: only left's). RIGHT is
- * LEFT with the inputs exchanged and a PROJECT on top. HASH_JOIN builds on the right input and keeps
- * the left's order. Keys are equal by `=`: a null matches nothing. */
+/* NESTED_LOOP and HASH_JOIN. Output: left's columns, then right's (SEMI, ANTI: only left's). RIGHT
+ * is LEFT with the inputs exchanged and a PROJECT on top. HASH_JOIN builds on the right input and
+ * keeps the left's order. Keys are equal by `=`: a null matches nothing. */
 typedef struct nq_plan_join {
     nq_join_kind kind;
     nq_plan_exprs left_keys;  /* HASH_JOIN: over left's row */
@@ -121,7 +123,8 @@ typedef struct nq_plan_join {
     const nq_expr *condition; /* over left's and right's row: the rest of ON; or NULL */
 } nq_plan_join;
 
-/* KEY_JOIN: for each left row, the row of a table with that primary key. INNER, LEFT, SEMI, ANTI. */
+/* KEY_JOIN: for each left row, the row of a table with that primary key. INNER, LEFT, SEMI, ANTI.
+ */
 typedef struct nq_plan_key_join {
     nq_join_kind kind;
     const nq_table *table;
@@ -163,8 +166,8 @@ typedef struct nq_plan_check {
 } nq_plan_check;
 
 /* INSERT: the input has one column for each of the table's columns, in table order, of their types;
- * defaults are already expressions in it. A generated column whose value the statement leaves open is
- * null there and listed in generated_columns. */
+ * defaults are already expressions in it. A generated column whose value the statement leaves open
+ * is null there and listed in generated_columns. */
 typedef struct nq_plan_insert {
     const nq_table *table;
     const uint32_t *generated_columns; /* serials to number where the input is null */
@@ -179,8 +182,8 @@ typedef struct nq_plan_insert {
     nq_plan_exprs returning; /* over the table's row as stored; count 0: none */
 } nq_plan_insert;
 
-/* UPDATE and DELETE: the input is the table's whole row, every column in table order, and after them
- * the row's identity (NQ_COLUMN_ROW_KEY). */
+/* UPDATE and DELETE: the input is the table's whole row, every column in table order, and after
+ * them the row's identity (NQ_COLUMN_ROW_KEY). */
 typedef struct nq_plan_modify {
     const nq_table *table;
     const nq_plan_assignment *assignments; /* UPDATE: over the row as it was, values of its types */
@@ -245,7 +248,7 @@ typedef struct nq_plan {
     const nq_plan_node *root;
     const nq_plan_subquery *subqueries; /* in the order in which they may depend on one another */
     uint32_t subquery_count;
-    uint32_t parameter_count; /* the statement's own */
+    uint32_t parameter_count;         /* the statement's own */
     const nq_column_info *parameters; /* their names (empty: positional) and types */
 } nq_plan;
 

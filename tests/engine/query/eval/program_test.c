@@ -1,6 +1,6 @@
 /* Programs against the evaluator of single rows: random expressions over random rows must agree in
- * every value, every null and whether there is an error. The evaluator is the oracle: it walks the tree
- * as the standard describes it, one row at a time. */
+ * every value, every null and whether there is an error. The evaluator is the oracle: it walks the
+ * tree as the standard describes it, one row at a time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,8 +15,8 @@ enum { ROWS_MAX = 300, COLUMN_COUNT = 8, LIST_MAX = 12 };
 
 typedef struct fixture {
     nq_ctx ctx;
-    nq_arena arena;  /* expressions and programs */
-    nq_arena batch;  /* text of results */
+    nq_arena arena; /* expressions and programs */
+    nq_arena batch; /* text of results */
     nq_rng rng;
     nq_eval_env env;
     nq_value parameters[2];
@@ -55,7 +55,8 @@ typedef struct rows {
 } rows;
 
 static nq_bytes random_text(nq_rng *rng) {
-    static const char *const texts[] = {"", "a", "ab", "abc", "b%", "ä", "größe", "7", "-12", "A_c"};
+    static const char *const texts[] = {"",  "a",     "ab", "abc", "b%",
+                                        "ä", "größe", "7",  "-12", "A_c"};
     return nq_bytes_of_cstr(texts[nq_rng_below(rng, sizeof texts / sizeof texts[0])]);
 }
 
@@ -85,8 +86,8 @@ static void make_rows(nq_rng *rng, rows *r, uint32_t count) {
             r->numbers[c][i] = random_number(rng);
             r->texts[c][i] = random_text(rng);
         }
-        r->vectors[c] = (nq_vector){.type = NQ_TYPE(column_types[c]),
-                                    .nulls = has_nulls ? r->nulls[c] : NULL};
+        r->vectors[c] =
+            (nq_vector){.type = NQ_TYPE(column_types[c]), .nulls = has_nulls ? r->nulls[c] : NULL};
         switch (nq_type_form(column_types[c])) {
         case NQ_FORM_BOOL:
             r->vectors[c].booleans = r->booleans[c];
@@ -115,9 +116,9 @@ static const nq_expr *call(fixture *f, const char *name, bool is_operator, const
     for (uint32_t i = 0; i < count; i++) {
         types[i] = args[i]->type;
     }
-    assert_int_equal(nq_function_find(&f->ctx, nq_bytes_of_cstr(name), is_operator, types, count,
-                                      &resolution),
-                     NQ_OK);
+    assert_int_equal(
+        nq_function_find(&f->ctx, nq_bytes_of_cstr(name), is_operator, types, count, &resolution),
+        NQ_OK);
     for (uint32_t i = 0; i < count; i++) {
         if (resolution.arg_types[i].id != types[i].id) {
             args[i] = nq_expr_cast(&f->arena, args[i], resolution.arg_types[i]);
@@ -188,8 +189,8 @@ static const nq_expr *generate_form(fixture *f, nq_expr_kind kind, nq_type_id re
     for (uint32_t i = 0; i < count; i++) {
         args[i] = generate(f, type, depth);
     }
-    bool is_negated = kind >= NQ_EXPR_IS_NULL && kind <= NQ_EXPR_IN_LIST &&
-                      nq_rng_below(&f->rng, 2) == 0;
+    bool is_negated =
+        kind >= NQ_EXPR_IS_NULL && kind <= NQ_EXPR_IN_LIST && nq_rng_below(&f->rng, 2) == 0;
     return nq_expr_form(&f->arena, kind, NQ_TYPE(result), is_negated, args, count);
 }
 
@@ -224,8 +225,7 @@ static const nq_expr *generate_boolean(fixture *f, uint32_t depth) {
     case 5:
         return generate_form(f, NQ_EXPR_IS_NULL, NQ_TYPE_BOOL, random_type(f), 1, depth);
     case 6:
-        return generate_form(f,
-                             nq_rng_below(&f->rng, 2) == 0 ? NQ_EXPR_IS_TRUE : NQ_EXPR_IS_FALSE,
+        return generate_form(f, nq_rng_below(&f->rng, 2) == 0 ? NQ_EXPR_IS_TRUE : NQ_EXPR_IS_FALSE,
                              NQ_TYPE_BOOL, NQ_TYPE_BOOL, 1, depth);
     case 7:
         return generate_in(f, depth);
@@ -319,7 +319,8 @@ static void check_values(fixture *f, const nq_expr *expr, const nq_batch *batch,
     }
 }
 
-/* Rows the programs under test have seen before: what they leave in the registers must not matter. */
+/* Rows the programs under test have seen before: what they leave in the registers must not matter.
+ */
 static void run_over_other_rows(fixture *f, nq_program *program) {
     static rows others;
     const nq_vector *ignored;
@@ -401,8 +402,8 @@ static void selecting_rows_is_evaluating_and_keeping_the_true_ones(void **state)
                 nq_value value = nq_batch_value(&results, 0, row);
                 is_true[row] = !value.is_null && value.boolean;
             }
-            assert_int_equal(
-                nq_program_select(&f.ctx, program, &f.batch, &batch, selected, &count), NQ_OK);
+            assert_int_equal(nq_program_select(&f.ctx, program, &f.batch, &batch, selected, &count),
+                             NQ_OK);
             for (uint32_t row = 0; row < ROWS_MAX; row++) {
                 if (is_true[row]) {
                     assert_true(at < count);
@@ -436,10 +437,10 @@ static void logic_has_three_values(void **state) {
             nq_expr_kind kinds[2] = {NQ_EXPR_AND, NQ_EXPR_OR};
             for (int k = 0; k < 2; k++) {
                 nq_value value;
-                const nq_expr *expr = nq_expr_form(&f.arena, kinds[k], NQ_TYPE(NQ_TYPE_BOOL), false,
-                                                   args, 2);
-                assert_int_equal(
-                    nq_expr_evaluate(&f.ctx, &f.arena, &f.env, expr, NULL, &value), NQ_OK);
+                const nq_expr *expr =
+                    nq_expr_form(&f.arena, kinds[k], NQ_TYPE(NQ_TYPE_BOOL), false, args, 2);
+                assert_int_equal(nq_expr_evaluate(&f.ctx, &f.arena, &f.env, expr, NULL, &value),
+                                 NQ_OK);
                 char found = value.is_null ? 'n' : (value.boolean ? 't' : 'f');
                 assert_int_equal(found, truth[expected[k]]);
             }

@@ -90,14 +90,19 @@ static void put_table(page *p, const char *title, nq_function_kind kind) {
 
 static void make_page(page *p) {
     p->size = 0;
-    put(p, "# Functions, operators and aggregates\n\n"
-           "Made from `engine/query/eval/function.def`; do not edit.\n\n"
-           "`any` stands for one and the same type at every place of a call, `any type` for a type of its "
-           "own. An argument of a narrower number, or a date where a timestamp is wanted, is widened. "
-           "Every call is null when an argument is, but for those whose text says otherwise: `coalesce`, "
-           "`greatest`, `least`, `nullif`, `concat`, `concat_ws`, `typeof`, IS DISTINCT FROM. Aggregates "
-           "pass over nulls, take DISTINCT and `FILTER (WHERE ..)`, and are null over no value, `count` "
-           "excepted. `coalesce`, `ifnull` and `nvl` give their first argument that is not null.\n");
+    put(p,
+        "# Functions, operators and aggregates\n\n"
+        "Made from `engine/query/eval/function.def`; do not edit.\n\n"
+        "`any` stands for one and the same type at every place of a call, `any type` for a type of "
+        "its "
+        "own. An argument of a narrower number, or a date where a timestamp is wanted, is widened. "
+        "Every call is null when an argument is, but for those whose text says otherwise: "
+        "`coalesce`, "
+        "`greatest`, `least`, `nullif`, `concat`, `concat_ws`, `typeof`, IS DISTINCT FROM. "
+        "Aggregates "
+        "pass over nulls, take DISTINCT and `FILTER (WHERE ..)`, and are null over no value, "
+        "`count` "
+        "excepted. `coalesce`, `ifnull` and `nvl` give their first argument that is not null.\n");
     put_table(p, "Operators", NQ_FUNCTION_OPERATOR);
     put_table(p, "Functions", NQ_FUNCTION_SCALAR);
     put_table(p, "Aggregates", NQ_FUNCTION_AGGREGATE);

@@ -93,7 +93,8 @@ static void calls_resolve_as_in_postgresql(void **state) {
         for (uint32_t a = 0; c->wanted != NULL && a <= count; a++) {
             nq_type found = a == count ? resolution.result : resolution.arg_types[a];
             if (found.id != type_of(c->wanted[a])) {
-                fail_msg("%s of \"%s\": place %u is %s", c->name, c->types, a, nq_type_name(found.id));
+                fail_msg("%s of \"%s\": place %u is %s", c->name, c->types, a,
+                         nq_type_name(found.id));
             }
         }
     }
@@ -153,8 +154,9 @@ static void failures_say_what_and_why(void **state) {
         nq_function_find(&ctx, NQ_BYTES_LITERAL("length"), false, &integer, 1, &resolution),
         NQ_UNKNOWN_FUNCTION);
     assert_non_null(strstr(ctx.error.hint, "CAST"));
-    assert_int_equal(nq_function_find(&ctx, NQ_BYTES_LITERAL("length"), false, NULL, 0, &resolution),
-                     NQ_UNKNOWN_FUNCTION);
+    assert_int_equal(
+        nq_function_find(&ctx, NQ_BYTES_LITERAL("length"), false, NULL, 0, &resolution),
+        NQ_UNKNOWN_FUNCTION);
     assert_non_null(strstr(ctx.error.hint, "number of arguments"));
     assert_int_equal(nq_function_find(&ctx, NQ_BYTES_LITERAL("~"), true,
                                       (nq_type[]){NQ_TYPE(NQ_TYPE_TEXT)}, 1, &resolution),

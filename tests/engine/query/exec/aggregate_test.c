@@ -133,8 +133,7 @@ static void filters_choose_the_rows_of_one_call(void **state) {
 
 static void sums_of_integers_overflow_only_at_the_end(void **state) {
     sql_fixture *f = *state;
-    sql_expect(f,
-               "SELECT sum(x) FROM (VALUES (9223372036854775807), (1), (-10)) v (x)",
+    sql_expect(f, "SELECT sum(x) FROM (VALUES (9223372036854775807), (1), (-10)) v (x)",
                "9223372036854775798");
     sql_expect_error(f, "SELECT sum(x) FROM (VALUES (9223372036854775807), (1)) v (x)", "22003");
     sql_expect(f, "SELECT avg(x) FROM (VALUES (9223372036854775807), (1)) v (x)",
@@ -159,7 +158,8 @@ static void extremes_and_joined_texts(void **state) {
                "SELECT min(s), max(s), string_agg(s, '-'), bool_and(b), bool_or(b) "
                "FROM (VALUES ('b', TRUE), (NULL, NULL), ('abc', FALSE), ('', TRUE)) v (s, b)",
                "|b|b-abc-|false|true");
-    sql_expect(f, "SELECT max(d), min(d) FROM (VALUES (DATE '2024-01-02'), (DATE '1999-12-31')) v (d)",
+    sql_expect(f,
+               "SELECT max(d), min(d) FROM (VALUES (DATE '2024-01-02'), (DATE '1999-12-31')) v (d)",
                "2024-01-02|1999-12-31");
     sql_expect(f, "SELECT max(x) FROM (VALUES (1.5), ('NaN'::double precision)) v (x)", "NaN");
     sql_expect(f, "SELECT length(string_agg('ab', '')) FROM generate_series(1, 5000) g", "10000");
@@ -167,12 +167,14 @@ static void extremes_and_joined_texts(void **state) {
 
 static void many_groups_grow_the_table(void **state) {
     sql_fixture *f = *state;
-    sql_expect(f,
-               "SELECT count(*), sum(n), min(n), max(n) FROM "
-               "(SELECT g % 20011 AS k, count(*) AS n FROM generate_series(1, 60033) g GROUP BY 1) x",
-               "20011|60033|3|3");
-    sql_expect(f, "SELECT count(*) FROM (SELECT DISTINCT g % 20011 FROM generate_series(1, 60033) g) x",
-               "20011");
+    sql_expect(
+        f,
+        "SELECT count(*), sum(n), min(n), max(n) FROM "
+        "(SELECT g % 20011 AS k, count(*) AS n FROM generate_series(1, 60033) g GROUP BY 1) x",
+        "20011|60033|3|3");
+    sql_expect(
+        f, "SELECT count(*) FROM (SELECT DISTINCT g % 20011 FROM generate_series(1, 60033) g) x",
+        "20011");
 }
 
 int main(void) {

@@ -113,8 +113,8 @@ static void joins_return_the_pairs_that_satisfy_on(void **state) {
             const char *sql =
                 sql_format(f, "SELECT l.id, r.id FROM l %s r ON l.k %s r.k%s", kinds[k].name,
                            equal ? "=" : "<", has_rest ? " AND (l.id + r.id) % 2 = 1" : "");
-            char *expected = expected_pairs(f, t, equal, has_rest, kinds[k].keeps_left,
-                                            kinds[k].keeps_right);
+            char *expected =
+                expected_pairs(f, t, equal, has_rest, kinds[k].keeps_left, kinds[k].keeps_right);
             char *found = sorted(f, sql_result(f, sql));
             if (strcmp(found, expected) != 0) {
                 fail_msg("%s differs from the definition", sql);
@@ -209,12 +209,12 @@ static void cross_joins_of_nothing_are_nothing(void **state) {
 static void conditions_raise_errors_for_pairs_only(void **state) {
     sql_fixture *f = *state;
     /* Left rows without a partner are no pairs. */
-    sql_expect(f,
-               "SELECT a.x, b.y FROM (VALUES (1), (2)) a (x) LEFT JOIN (SELECT 0 AS y WHERE FALSE) b "
-               "ON a.x / coalesce(b.y, 0) = 1",
-               "1|NULL\n2|NULL");
-    sql_expect_error(f,
-                     "SELECT 1 FROM (VALUES (1)) a (x) JOIN (VALUES (0)) b (y) ON a.x / b.y = 1",
+    sql_expect(
+        f,
+        "SELECT a.x, b.y FROM (VALUES (1), (2)) a (x) LEFT JOIN (SELECT 0 AS y WHERE FALSE) b "
+        "ON a.x / coalesce(b.y, 0) = 1",
+        "1|NULL\n2|NULL");
+    sql_expect_error(f, "SELECT 1 FROM (VALUES (1)) a (x) JOIN (VALUES (0)) b (y) ON a.x / b.y = 1",
                      "22012");
 }
 

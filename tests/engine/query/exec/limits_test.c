@@ -18,7 +18,8 @@ static const char *const endless[] = {
     "SELECT g FROM generate_series(1, 9000000000000) g OFFSET 8000000000000",
     "SELECT a FROM generate_series(1, 9000000) a JOIN generate_series(1, 9000) b ON a < -b",
     "SELECT a FROM generate_series(1, 9000000000000) a JOIN generate_series(1, 9) b ON a = -b",
-    "SELECT a FROM generate_series(1, 9) a LEFT JOIN generate_series(1, 9000000000000) b ON a = b % 7 "
+    "SELECT a FROM generate_series(1, 9) a LEFT JOIN generate_series(1, 9000000000000) b ON a = b "
+    "% 7 "
     "WHERE FALSE OR b < 0",
     "SELECT g FROM generate_series(1, 9000000000000) g EXCEPT SELECT 1",
     "SELECT 1 WHERE EXISTS (SELECT 1 FROM generate_series(1, 9000000000000) g WHERE g < 0)",
@@ -70,8 +71,9 @@ static void a_cancelled_cursor_says_who_cancelled_it(void **state) {
 static void a_long_sort_can_be_stopped_while_it_compares(void **state) {
     sql_fixture *f = *state;
     const char *text;
-    const char *sql = "SELECT g FROM (SELECT g * 7919 % 100003 AS g FROM generate_series(1, 100000) g) x "
-                      "ORDER BY g";
+    const char *sql =
+        "SELECT g FROM (SELECT g * 7919 % 100003 AS g FROM generate_series(1, 100000) g) x "
+        "ORDER BY g";
     ticks = 0;
     f->ctx.now_ns = tick;
     f->ctx.deadline_ns = INT64_MAX - 1;
@@ -113,7 +115,8 @@ static void a_statement_keeps_to_its_memory(void **state) {
     for (size_t i = 0; i < sizeof greedy / sizeof greedy[0]; i++) {
         const char *text;
         nq_status status = sql_try(&f, greedy[i].sql, &text);
-        if (status != NQ_MEMORY_LIMIT || strstr(f.ctx.error.message, greedy[i].operator_name) == NULL) {
+        if (status != NQ_MEMORY_LIMIT ||
+            strstr(f.ctx.error.message, greedy[i].operator_name) == NULL) {
             fail_msg("%s\n  ended with %s: %s", greedy[i].sql, nq_status_name(status),
                      status == NQ_OK ? "" : f.ctx.error.message);
         }
@@ -135,11 +138,13 @@ static void a_batch_is_never_larger_than_asked_for(void **state) {
     static const char *const queries[] = {
         "SELECT g FROM generate_series(1, 3000) g",
         "SELECT a.g FROM generate_series(1, 300) a (g) JOIN generate_series(1, 10) b (g) ON TRUE",
-        "SELECT a.g FROM generate_series(1, 3000) a (g) JOIN generate_series(1, 3000) b (g) ON a.g = b.g",
+        "SELECT a.g FROM generate_series(1, 3000) a (g) JOIN generate_series(1, 3000) b (g) ON a.g "
+        "= b.g",
         "SELECT g FROM generate_series(1, 3000) g ORDER BY g DESC",
         "SELECT g FROM generate_series(1, 3000) g GROUP BY g",
         "SELECT DISTINCT g FROM generate_series(1, 3000) g",
-        "SELECT g FROM generate_series(1, 1500) g UNION ALL SELECT g FROM generate_series(1, 1500) g",
+        "SELECT g FROM generate_series(1, 1500) g UNION ALL SELECT g FROM generate_series(1, 1500) "
+        "g",
     };
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
         for (uint32_t rows_max = 1; rows_max <= 1000; rows_max = rows_max * 10 - 3) {
@@ -147,9 +152,9 @@ static void a_batch_is_never_larger_than_asked_for(void **state) {
             nq_cursor *cursor;
             nq_batch batch;
             uint64_t total = 0;
-            assert_int_equal(nq_prepare(&f->ctx, f->database, NULL, nq_bytes_of_cstr(queries[i]),
-                                        &prepared),
-                             NQ_OK);
+            assert_int_equal(
+                nq_prepare(&f->ctx, f->database, NULL, nq_bytes_of_cstr(queries[i]), &prepared),
+                NQ_OK);
             assert_int_equal(nq_cursor_open(&f->ctx, f->database, NULL, prepared, NULL, 0,
                                             nq_bytes_of(NULL, 0), &cursor),
                              NQ_OK);

@@ -93,10 +93,11 @@ static void rows_come_in_the_order_asked_for(void **state) {
             const char *base =
                 sql_format(f, "SELECT id FROM t ORDER BY a %s, b %s", of_a.sql, of_b.sql);
             sql_expect(f, base, ids(f, sorted, 0, ROW_COUNT));
-            static const int limits[][2] = {{0, 1},   {0, 10},    {5, 10},  {0, 700},
+            static const int limits[][2] = {{0, 1},    {0, 10},    {5, 10},    {0, 700},
                                             {0, 1024}, {1000, 40}, {3990, 50}, {0, 0}};
             for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
-                sql_expect(f, sql_format(f, "%s LIMIT %d OFFSET %d", base, limits[i][1], limits[i][0]),
+                sql_expect(f,
+                           sql_format(f, "%s LIMIT %d OFFSET %d", base, limits[i][1], limits[i][0]),
                            ids(f, sorted, limits[i][0], limits[i][1]));
             }
         }
@@ -117,15 +118,16 @@ static void every_type_has_its_order(void **state) {
                "SELECT x FROM (VALUES (9223372036854775807), (-9223372036854775807), (0), "
                "(9223372036854775806)) v (x) ORDER BY x DESC",
                "9223372036854775807\n9223372036854775806\n0\n-9223372036854775807");
-    sql_expect(f, "SELECT x FROM (VALUES ('prefix-12'), ('prefix-1'), ('prefix-02')) v (x) ORDER BY x",
+    sql_expect(f,
+               "SELECT x FROM (VALUES ('prefix-12'), ('prefix-1'), ('prefix-02')) v (x) ORDER BY x",
                "prefix-02\nprefix-1\nprefix-12");
 }
 
 static void sorted_and_reversed_input_is_no_worst_case(void **state) {
     sql_fixture *f = *state;
-    sql_expect(f,
-               "SELECT g FROM (SELECT g FROM generate_series(1, 200000) g ORDER BY g DESC) x LIMIT 2",
-               "200000\n199999");
+    sql_expect(
+        f, "SELECT g FROM (SELECT g FROM generate_series(1, 200000) g ORDER BY g DESC) x LIMIT 2",
+        "200000\n199999");
     sql_expect(f,
                "SELECT k FROM (SELECT g / 100000 AS k FROM generate_series(1, 200000) g "
                "ORDER BY 1 DESC) x LIMIT 2",

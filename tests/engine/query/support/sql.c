@@ -8,9 +8,9 @@ void sql_open(sql_fixture *f, uint64_t statement_bytes_max) {
     nq_sim_options disk_options = {.seed = 1};
     nq_database_options options = {.statement_bytes_max = statement_bytes_max};
     assert_int_equal(nq_sim_vfs_create(&f->ctx, &disk_options, &f->disk), NQ_OK);
-    assert_int_equal(nq_database_open(&f->ctx, nq_sim_vfs_as_vfs(f->disk), "/db", &options,
-                                      &f->database),
-                     NQ_OK);
+    assert_int_equal(
+        nq_database_open(&f->ctx, nq_sim_vfs_as_vfs(f->disk), "/db", &options, &f->database),
+        NQ_OK);
 }
 
 void sql_close(sql_fixture *f) {
@@ -80,11 +80,10 @@ nq_status sql_try(sql_fixture *f, const char *sql, const char **out_text) {
     nq_cursor *cursor = NULL;
     text_buffer text = {0};
     append(f, &text, nq_bytes_of(NULL, 0));
-    nq_status status =
-        nq_prepare(&f->ctx, f->database, NULL, nq_bytes_of_cstr(sql), &prepared);
+    nq_status status = nq_prepare(&f->ctx, f->database, NULL, nq_bytes_of_cstr(sql), &prepared);
     if (status == NQ_OK) {
-        status = nq_cursor_open(&f->ctx, f->database, NULL, prepared, NULL, 0,
-                                nq_bytes_of(NULL, 0), &cursor);
+        status = nq_cursor_open(&f->ctx, f->database, NULL, prepared, NULL, 0, nq_bytes_of(NULL, 0),
+                                &cursor);
     }
     if (status == NQ_OK) {
         status = read_all(f, cursor, &text);
@@ -125,7 +124,8 @@ void sql_expect_error(sql_fixture *f, const char *sql, const char *sqlstate) {
     nq_status status = sql_try(f, sql, &text);
     if (strcmp(nq_status_sqlstate(status), sqlstate) != 0) {
         fail_msg("%s\n  gave %s (%s), not %s\n%s", sql, nq_status_sqlstate(status),
-                 status == NQ_OK ? "" : f->ctx.error.message, sqlstate, status == NQ_OK ? text : "");
+                 status == NQ_OK ? "" : f->ctx.error.message, sqlstate,
+                 status == NQ_OK ? text : "");
     }
 }
 
