@@ -9,7 +9,9 @@
  *
  * I1  The status batch is started with the call and completes last of the receive batches.
  * I2  A buffer given to the core stays ours until its batch is back; close waits for all of them.
- * I3  `call->core` is only cancelled under client->lock, and unlisted before it is released. */
+ * I3  A send that fails says that the call has ended, not why: the status comes behind what the
+ * server sent before, so whoever still wants that reads on, and nobody waits for the status first.
+ * I4  `call->core` is only cancelled under client->lock, and unlisted before it is released. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,10 +175,37 @@ nq_code nq_client_call_open(nq_client *client, const char *method, uint32_t time
     return NQ_CODE_OK;
 }
 
+/* Starts receiving the next message unless one is on its way or waiting. */
+static bool want_message(nq_client_call *call) {
+    if (call->message_ready || (call->pending & BATCH_MESSAGE) != 0) {
+        return true;
+    }
+    grpc_op receive = {.op = GRPC_OP_RECV_MESSAGE,
+                       .data.recv_message.recv_message = &call->incoming};
+    return start_batch(call, &receive, 1, BATCH_MESSAGE);
+}
+
+/* The outcome of a call that takes no more messages from us. The core only tells it once everything
+ * that the server sent before has been taken. */
+static nq_code read_end(nq_client_call *call, nq_failure *out_failure) {
+    while (!call->status_known && want_message(call)) {
+        wait_while(call, BATCH_MESSAGE);
+        call->message_ready = false;
+        if (call->incoming == NULL) {
+            break;
+        }
+        grpc_byte_buffer_destroy(call->incoming);
+        call->incoming = NULL;
+    }
+    nq_code code = read_status(call, out_failure);
+    return code != NQ_CODE_OK ? code
+                              : nq__fail(out_failure, NQ_CODE_CANCELLED, "CALL_ENDED",
+                                         "the server has ended the call");
+}
+
 /* Sends what `payload` and `half_close` ask for, with the initial metadata if it has not gone out.
- */
-static nq_code send_batch(nq_client_call *call, grpc_byte_buffer *payload, bool half_close,
-                          nq_failure *out_failure) {
+ * False: the call has ended. */
+static bool send_batch(nq_client_call *call, grpc_byte_buffer *payload, bool half_close) {
     grpc_op ops[3];
     size_t count = 0;
     memset(ops, 0, sizeof ops);
@@ -192,33 +221,29 @@ static nq_code send_batch(nq_client_call *call, grpc_byte_buffer *payload, bool 
         ops[count++].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
         call->is_half_closed = true;
     }
-    if (!start_batch(call, ops, count, BATCH_SEND)) {
-        return nq__fail(out_failure, NQ_CODE_INTERNAL, "BUG", "the message could not be sent");
-    }
+    call->send_failed = !start_batch(call, ops, count, BATCH_SEND);
     wait_while(call, BATCH_SEND);
-    if (call->send_failed) {
-        /* The server has ended the call; why is in its status. */
-        nq_code code = read_status(call, out_failure);
-        return code != NQ_CODE_OK ? code
-                                  : nq__fail(out_failure, NQ_CODE_CANCELLED, "CALL_ENDED",
-                                             "the server has ended the call");
-    }
-    return NQ_CODE_OK;
+    return !call->send_failed;
 }
 
-nq_code nq_client_call_send(nq_client_call *call, const ProtobufCMessage *message,
-                            nq_failure *out_failure) {
+bool nq__call_try_send(nq_client_call *call, const ProtobufCMessage *message) {
     grpc_slice slice = grpc_slice_malloc(protobuf_c_message_get_packed_size(message));
     protobuf_c_message_pack(message, GRPC_SLICE_START_PTR(slice));
     grpc_byte_buffer *payload = grpc_raw_byte_buffer_create(&slice, 1);
     grpc_slice_unref(slice);
-    nq_code code = send_batch(call, payload, false, out_failure);
+    bool was_sent = send_batch(call, payload, false);
     grpc_byte_buffer_destroy(payload);
-    return code;
+    return was_sent;
+}
+
+nq_code nq_client_call_send(nq_client_call *call, const ProtobufCMessage *message,
+                            nq_failure *out_failure) {
+    return nq__call_try_send(call, message) ? NQ_CODE_OK : read_end(call, out_failure);
 }
 
 nq_code nq_client_call_half_close(nq_client_call *call, nq_failure *out_failure) {
-    return call->is_half_closed ? NQ_CODE_OK : send_batch(call, NULL, true, out_failure);
+    return call->is_half_closed || send_batch(call, NULL, true) ? NQ_CODE_OK
+                                                                : read_end(call, out_failure);
 }
 
 static ProtobufCMessage *unpack_buffer(grpc_byte_buffer *buffer,
@@ -239,13 +264,9 @@ nq_step nq_client_call_receive(nq_client_call *call, const ProtobufCMessageDescr
                                int timeout_ms, ProtobufCMessage **out_message,
                                nq_failure *out_failure) {
     *out_message = NULL;
-    if (!call->message_ready && (call->pending & BATCH_MESSAGE) == 0) {
-        grpc_op receive = {.op = GRPC_OP_RECV_MESSAGE,
-                           .data.recv_message.recv_message = &call->incoming};
-        if (!start_batch(call, &receive, 1, BATCH_MESSAGE)) {
-            nq__fail(out_failure, NQ_CODE_INTERNAL, "BUG", "the message could not be received");
-            return NQ_STEP_FAILED;
-        }
+    if (!want_message(call)) {
+        nq__fail(out_failure, NQ_CODE_INTERNAL, "BUG", "the message could not be received");
+        return NQ_STEP_FAILED;
     }
     gpr_timespec deadline =
         timeout_ms < 0 ? gpr_inf_future(GPR_CLOCK_REALTIME) : deadline_after(timeout_ms);
@@ -276,7 +297,7 @@ void nq_client_call_close(nq_client_call *call) {
         grpc_call_cancel(call->core, NULL);
     }
     wait_while(call, ~0u); /* I2 */
-    unlist_call(call);     /* I3 */
+    unlist_call(call);     /* I4 */
     if (call->incoming != NULL) {
         grpc_byte_buffer_destroy(call->incoming);
     }

@@ -25,6 +25,10 @@ nq_code nq__fail(nq_failure *out_failure, nq_code code, const char *reason, cons
 void nq__failure_read_details(nq_failure *failure, const uint8_t *details, size_t details_bytes);
 void nq__copy_text(char *target, size_t target_bytes, const char *source, size_t source_bytes);
 
+/* Sends without asking why when the call has ended (false): for controls of something that is being
+ * read, where the reader finds out. */
+bool nq__call_try_send(nq_client_call *call, const ProtobufCMessage *message);
+
 /* Turns what a user typed into a target for the gRPC core, to be freed; NULL: malformed or no
  * memory. */
 char *nq__target_parse(const char *uri, nq_failure *out_failure);

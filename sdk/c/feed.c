@@ -230,7 +230,8 @@ static nq_code send_control(nq_feed *feed, const Neuroquantum__V1__SubscribeRequ
         return nq__fail(out_failure, NQ_CODE_FAILED_PRECONDITION, "NOT_BOTH_WAYS",
                         "a feed opened by nq_client_listen only receives");
     }
-    return nq_client_call_send(feed->call, &request->base, out_failure);
+    (void)nq__call_try_send(feed->call, &request->base);
+    return NQ_CODE_OK;
 }
 
 nq_code nq_feed_acknowledge(nq_feed *feed, uint64_t delivery_id, nq_failure *out_failure) {

@@ -176,7 +176,8 @@ nq_code nq_client_query(nq_client *client, const nq_query *query, nq_rows **out_
 const nq_column *nq_rows_columns(const nq_rows *rows, size_t *out_count);
 /* The next batch, of at least one row. */
 nq_step nq_rows_next(nq_rows *rows, const nq_row_batch **out_batch, nq_failure *out_failure);
-/* PACED only: the server sends no batch after the one on its way; and goes on. */
+/* PACED only: the server sends no batch after the one on its way; and goes on. When the server has
+ * ended already this changes nothing, and the next read says how. */
 nq_code nq_rows_pause(nq_rows *rows, nq_failure *out_failure);
 nq_code nq_rows_resume(nq_rows *rows, nq_failure *out_failure);
 nq_rows_summary nq_rows_get_summary(const nq_rows *rows);
@@ -290,7 +291,8 @@ nq_code nq_client_listen(nq_client *client, const nq_interest *interest, nq_feed
 /* `timeout_ms` < 0: no limit. The item is valid until the next call on the feed. */
 nq_step nq_feed_next(nq_feed *feed, int timeout_ms, nq_feed_item *out_item,
                      nq_failure *out_failure);
-/* Done with every delivery up to this one. */
+/* Controls. When the server has ended already they change nothing, and the next read says how.
+ * Done with every delivery up to this one: */
 nq_code nq_feed_acknowledge(nq_feed *feed, uint64_t delivery_id, nq_failure *out_failure);
 nq_code nq_feed_pause(nq_feed *feed, bool pause, nq_failure *out_failure);
 nq_code nq_feed_add_pattern(nq_feed *feed, const char *pattern, nq_failure *out_failure);

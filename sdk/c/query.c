@@ -347,10 +347,10 @@ const nq_column *nq_rows_columns(const nq_rows *rows, size_t *out_count) {
 }
 
 /* PACED: keeps the server `window` batches ahead, telling it in steps of half a window. */
-static nq_code grant_more(nq_rows *rows, uint64_t consumed, nq_failure *out_failure) {
+static void grant_more(nq_rows *rows, uint64_t consumed) {
     uint64_t wanted = consumed + rows->window;
     if (rows->window == 0 || wanted < rows->granted + (rows->window + 1) / 2) {
-        return NQ_CODE_OK;
+        return;
     }
     Neuroquantum__V1__Flow flow = NEUROQUANTUM__V1__FLOW__INIT;
     flow.grant_through = wanted;
@@ -359,7 +359,8 @@ static nq_code grant_more(nq_rows *rows, uint64_t consumed, nq_failure *out_fail
     request.request_case = NEUROQUANTUM__V1__INTERACT_REQUEST__REQUEST_FLOW;
     request.flow = &flow;
     rows->granted = wanted;
-    return nq_client_call_send(rows->call, &request.base, out_failure);
+    /* The server may have sent everything and ended; then there is nothing to grant. */
+    (void)nq__call_try_send(rows->call, &request.base);
 }
 
 static nq_step take_stream_batch(nq_rows *rows, Neuroquantum__V1__Batch *batch,
@@ -368,10 +369,11 @@ static nq_step take_stream_batch(nq_rows *rows, Neuroquantum__V1__Batch *batch,
         nq__fail(out_failure, NQ_CODE_INTERNAL, "BAD_RESPONSE", "a batch of another format");
         return NQ_STEP_FAILED;
     }
-    if (take_batch(rows, batch->column_batch, out_failure) != NQ_CODE_OK ||
-        (rows->mode == NQ_DELIVERY_PACED &&
-         grant_more(rows, batch->number, out_failure) != NQ_CODE_OK)) {
+    if (take_batch(rows, batch->column_batch, out_failure) != NQ_CODE_OK) {
         return NQ_STEP_FAILED;
+    }
+    if (rows->mode == NQ_DELIVERY_PACED) {
+        grant_more(rows, batch->number);
     }
     rows->summary.row_count += rows->batch.row_count;
     *out_batch = &rows->batch;
@@ -425,7 +427,8 @@ static nq_code send_pause(nq_rows *rows, bool pause, nq_failure *out_failure) {
     Neuroquantum__V1__InteractRequest request = NEUROQUANTUM__V1__INTERACT_REQUEST__INIT;
     request.request_case = NEUROQUANTUM__V1__INTERACT_REQUEST__REQUEST_PAUSE;
     request.pause = pause;
-    return nq_client_call_send(rows->call, &request.base, out_failure);
+    (void)nq__call_try_send(rows->call, &request.base);
+    return NQ_CODE_OK;
 }
 
 nq_code nq_rows_pause(nq_rows *rows, nq_failure *out_failure) {

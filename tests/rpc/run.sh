@@ -1,5 +1,5 @@
 #!/bin/bash
-# Everything that speaks gRPC to the server from outside, each against a server of its own: the command line,
+# Clients that are not built by Bazel, each against a server of its own:
 # grpcurl and ghz, and the Python, Go and Java clients. Prints one "ok" or "not ok" line per part or behaviour.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -32,9 +32,6 @@ part() {
 }
 
 served=tests/sdk/with_server.sh
-part "command line" $served tests/sdk/cli/nq_test.sh
-part "shell at a terminal" $served tests/sdk/cli/shell_test.py
-part "import under kill -9" tests/sdk/cli/import_kill_test.sh 10
 part "grpcurl and ghz" $served tests/rpc/grpcurl_test.sh
 part "Python client" $served sdk/python/test.sh
 part "Go client" $served sdk/go/test.sh

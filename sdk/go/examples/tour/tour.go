@@ -86,7 +86,7 @@ func streamWithPause(ctx context.Context, conn grpc.ClientConnInterface, sql str
 		}
 		result.batches = batch.GetNumber()
 		result.rows += int64(batch.GetRowCount())
-		return call.Send(&nqv1.InteractRequest{Request: &nqv1.InteractRequest_Flow{
+		return control(call, &nqv1.InteractRequest{Request: &nqv1.InteractRequest_Flow{
 			Flow: &nqv1.Flow{GrantThrough: batch.GetNumber() + window}}})
 	}
 	for event := range events {
@@ -105,12 +105,17 @@ func streamWithPause(ctx context.Context, conn grpc.ClientConnInterface, sql str
 	return result, nil
 }
 
+// control sends one control. io.EOF says that the server has ended the call; how, the receiving side finds out.
+func control(call nqv1.StreamService_InteractClient, request *nqv1.InteractRequest) error {
+	if err := call.Send(request); !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}
+
 // pause stops the server, takes in what was on its way, and lets it go on.
 func pause(call nqv1.StreamService_InteractClient, events <-chan *nqv1.StreamEvent, take func(*nqv1.StreamEvent) error, result *paced, wait time.Duration) error {
-	control := func(paused bool) error {
-		return call.Send(&nqv1.InteractRequest{Request: &nqv1.InteractRequest_Pause{Pause: paused}})
-	}
-	if err := control(true); err != nil {
+	if err := control(call, &nqv1.InteractRequest{Request: &nqv1.InteractRequest_Pause{Pause: true}}); err != nil {
 		return err
 	}
 	before := result.batches
@@ -126,7 +131,7 @@ func pause(call nqv1.StreamService_InteractClient, events <-chan *nqv1.StreamEve
 			}
 		case <-timer:
 			result.whilePaused = result.batches - before
-			return control(false)
+			return control(call, &nqv1.InteractRequest{Request: &nqv1.InteractRequest_Pause{Pause: false}})
 		}
 	}
 }
