@@ -30,6 +30,13 @@
 #include "engine/ground/base/heap.h"
 #include "engine/ground/os/clock.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+/* Nothing, so that a handler that uses its state too late is found out. */
+enum { KEPT_ROOM_BYTES_MAX = 0, KEPT_ARENA_BYTES_MAX = 0 };
+#else
+enum { KEPT_ROOM_BYTES_MAX = 4096, KEPT_ARENA_BYTES_MAX = 16384 };
+#endif
+
 static const nq_method_handler *call_handler(const nq_call *call) {
     static const nq_method_handler none = {0};
     return call->method->handler != NULL ? call->method->handler : &none;
@@ -73,20 +80,52 @@ static bool pass_interceptors(nq_call *call) {
     return true;
 }
 
-/* State of few bytes would fit into the call; most handlers want more, and a stream held for hours
- * should cost what it needs and nothing else. */
 static bool make_state(nq_call *call) {
     static max_align_t empty;
     size_t bytes = call_handler(call)->state_bytes;
-    call->state = bytes == 0 ? (void *)&empty : nq_heap_calloc(1, bytes);
+    if (bytes == 0) {
+        call->state = &empty;
+        return true;
+    }
+    if (bytes > call->room_bytes) {
+        nq_heap_free(call->room);
+        call->room = nq_heap_alloc(bytes);
+        call->room_bytes = call->room != NULL ? bytes : 0;
+    }
+    call->state = call->room;
+    if (call->state != NULL) {
+        memset(call->state, 0, bytes);
+    }
     return call->state != NULL;
 }
 
-static void free_state(nq_call *call) {
-    if (call_handler(call)->state_bytes > 0) {
-        nq_heap_free(call->state);
-    }
+/* Short calls come by the thousand: what they need is kept for the next one, if it is not much. */
+static void let_go_of_memory(nq_call *call) {
     call->state = NULL;
+    if (call->room_bytes > KEPT_ROOM_BYTES_MAX) {
+        nq_heap_free(call->room);
+        call->room = NULL;
+        call->room_bytes = 0;
+    }
+    nq_arena_reset(&call->arena);
+    if (call->arena.taken_bytes > KEPT_ARENA_BYTES_MAX) {
+        nq_arena_deinit(&call->arena);
+    }
+}
+
+void nq_call_reset(nq_call *call) {
+    nq_arena arena = call->arena;
+    void *room = call->room;
+    size_t room_bytes = call->room_bytes;
+    memset(call, 0, sizeof(*call));
+    call->arena = arena;
+    call->room = room;
+    call->room_bytes = room_bytes;
+}
+
+void nq_call_deinit(nq_call *call) {
+    nq_arena_deinit(&call->arena);
+    nq_heap_free(call->room);
 }
 
 static void begin(nq_call *call, bool is_message_here) {
@@ -111,7 +150,9 @@ void nq_call_on_opened(nq_call *call, bool is_message_here, const nq_error *refu
     atomic_init(&call->references, 1);
     call->life = NQ_CALL_OPEN;
     call->may_write = true;
-    nq_arena_init(&call->arena, call->host->call_bytes_max);
+    if (call->arena.chunk == NULL) {
+        nq_arena_init(&call->arena, call->host->call_bytes_max);
+    }
     if (!pass_interceptors(call)) {
         /* Its refusal is on the way. */
     } else if (refusal != NULL) {
@@ -270,9 +311,8 @@ static void dispatch_done(nq_call *call) {
             link->on_finish(link->self, call, &report);
         }
     }
-    free_state(call);
     nq__call_free_words(call);
-    nq_arena_deinit(&call->arena);
+    let_go_of_memory(call);
 }
 
 void nq__call_dispatch(nq_call *call, nq_call_event event) {

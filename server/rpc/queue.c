@@ -51,6 +51,7 @@ static void fire_requested(nq_core_tag *tag, bool ok);
 
 static void free_call(nq_core_call *call) {
     grpc_metadata_array_destroy(&call->metadata);
+    nq_call_deinit(&call->base);
     nq_heap_free(call);
 }
 
@@ -71,7 +72,7 @@ static nq_core_call *take_call(nq_queue *queue) {
     nq_core_call *call = queue->free_calls;
     if (call != NULL) {
         queue->free_calls = call->next_free;
-        memset(&call->base, 0, sizeof(call->base));
+        nq_call_reset(&call->base);
         return call;
     }
     call = nq_heap_calloc(1, sizeof(*call));

@@ -121,12 +121,20 @@ struct nq_call {
     uint64_t messages_sent;
     uint64_t bytes_received;
     uint64_t bytes_sent;
+
+    /* Kept from one call of this object to the next. */
     nq_arena arena;
+    void *room; /* for the handler's state */
+    size_t room_bytes;
 };
+
+/* Ready for another call; the object is zeroed at first. And at its end. */
+void nq_call_reset(nq_call *call);
+void nq_call_deinit(nq_call *call);
 
 /* ---- What a transport reports ---- */
 
-/* A call has arrived and knows its method: `call` is zeroed but for transport, host, method,
+/* A call has arrived and knows its method: `call` is reset but for transport, host, method,
  * service, id, connection_id, opened_ns and deadline_ns. On its queue thread. `is_message_here`:
  * take_message may be called already. `refusal`: when not NULL, the call ends with it and the
  * handler never runs. */

@@ -202,6 +202,7 @@ static void free_fake(nq_fake_call *fake) {
     free_list(&fake->responses);
     free_pairs(fake->headers);
     free_pairs(fake->trailers);
+    nq_call_deinit(&fake->base);
     free(fake->text);
     free((void *)fake->details.data);
     free(fake);

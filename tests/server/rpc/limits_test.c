@@ -138,7 +138,7 @@ static void a_deadline_stops_work(void **state) {
     const char *const paths[] = {"/t.T/Hold", "/t.T/HoldOnWorker", "/t.T/Work"};
     start(NULL);
     for (int i = 0; i < 3; i++) {
-        nq_rpc_stream *stream = open_held(client, paths[i], 100);
+        nq_rpc_stream *stream = open_held(client, paths[i], 1000);
         assert_int_equal(nq_rpc_stream_finish(stream, NULL), NQ_RPC_DEADLINE_EXCEEDED);
         await_done(i + 1);
         /* The client's own deadline may send its cancel a moment before ours passes. */
