@@ -182,8 +182,7 @@ static nq_status run_cursor(execution *ex) {
 /* With the run open: the statement, its transaction's outcome, and the answer's end. */
 static nq_status run_statement(execution *ex) {
     nq_run_end end;
-    nq_query_registry_join(ex->service->queries, &ex->entry, ex->call, ex->run.sql,
-                           ex->request.options.tag);
+    atomic_store_explicit(&ex->entry.state, "running", memory_order_relaxed);
     nq_writer_init(&ex->writer, RESPONSE_INITIAL_BYTES,
                    ex->service->config->limit_response_bytes - RESPONSE_TAIL_BYTES);
     nq_status status = NQ_OK;
@@ -217,6 +216,8 @@ static nq_status open_run(execution *ex) {
     NQ_TRY(nq_run_open(&ex->ctx, ex->service, &ex->request.statement, &ex->request.selector,
                        &ex->run));
     ex->is_run_open = true;
+    nq_query_registry_join(ex->service->queries, &ex->entry, ex->call, ex->run.sql,
+                           ex->request.options.tag);
     return NQ_OK;
 }
 
@@ -271,6 +272,7 @@ static void on_message(nq_call *call, nq_bytes message) {
     }
     status = status == NQ_OK ? open_run(ex) : status;
     if (status == NQ_OK && !nq_prepared_is_short(ex->run.prepared)) {
+        atomic_store_explicit(&ex->entry.state, "queued", memory_order_relaxed);
         nq_call_run(call, run_open);
         return;
     }
@@ -283,6 +285,7 @@ static void on_done(nq_call *call) {
     if (ex->is_run_open) {
         /* The call ended before its worker came to it. */
         (void)!nq_run_close(&ex->ctx, &ex->run, NQ_CANCELLED_BY_CLIENT, (nq_bytes){0}, &end);
+        nq_query_registry_leave(ex->service->queries, &ex->entry);
     }
     nq_writer_deinit(&ex->writer);
 }
