@@ -90,8 +90,8 @@ void nq_prepared_acquire(nq_prepared *prepared);
 void nq_prepared_release(nq_prepared *prepared);
 
 nq_statement_kind nq_prepared_kind(const nq_prepared *prepared);
-/* True for a query that reads at most a few rows by key and computes nothing of unbounded size: microseconds
- * of work, which a thread that must not wait may do itself. */
+/* True for a query that reads at most a few rows by key and computes nothing of unbounded size:
+ * microseconds of work, which a thread that must not wait may do itself. */
 bool nq_prepared_is_short(const nq_prepared *prepared);
 /* BEGIN's options; SAVEPOINT's, ROLLBACK TO's and RELEASE's name. */
 nq_transaction_options nq_prepared_transaction_options(const nq_prepared *prepared);

@@ -14,8 +14,7 @@ nq_status session_open(nq_session *s) {
     const nq_database_options options = {.checkpoint_log_bytes = 256 << 20};
     init(s);
     NQ_TRY(nq_sim_vfs_create(&s->ctx, &disk_options, &s->disk));
-    return nq_database_open(&s->ctx, nq_sim_vfs_as_vfs(s->disk), "db", &options,
-                            &s->database);
+    return nq_database_open(&s->ctx, nq_sim_vfs_as_vfs(s->disk), "db", &options, &s->database);
 }
 
 void session_join(nq_session *s, const nq_session *other) {
@@ -47,8 +46,7 @@ static nq_status begin(nq_session *s, const nq_prepared *prepared) {
         return nq_fail(&s->ctx, NQ_TRANSACTION_ACTIVE, "BEGIN inside a transaction");
     }
     nq_transaction_options options = nq_prepared_transaction_options(prepared);
-    return nq_transaction_begin(&s->ctx, s->database, &options,
-                                &s->transaction);
+    return nq_transaction_begin(&s->ctx, s->database, &options, &s->transaction);
 }
 
 static nq_status end(nq_session *s, bool commits) {
@@ -118,8 +116,8 @@ nq_status session_run(nq_session *s, nq_bytes sql, const nq_parameter *parameter
         nq_prepared_release(prepared);
         return status;
     }
-    status = nq_cursor_open(&s->ctx, s->database, s->transaction, prepared,
-                            parameters, parameter_count, (nq_bytes){NULL, 0}, &cursor);
+    status = nq_cursor_open(&s->ctx, s->database, s->transaction, prepared, parameters,
+                            parameter_count, (nq_bytes){NULL, 0}, &cursor);
     nq_prepared_release(prepared);
     if (status == NQ_OK) {
         status = read_rows(s, cursor, visit, user, out_affected);

@@ -1,5 +1,5 @@
-/* Session: SQL text in, rows out, over engine/api on a simulated disk — what a client of the server gets,
- * without the server. Transaction control is carried out as the service carries it out. */
+/* Session: SQL text in, rows out, over engine/api on a simulated disk — what a client of the server
+ * gets, without the server. Transaction control is carried out as the service carries it out. */
 #ifndef NQ_TESTS_SQL_SESSION_H
 #define NQ_TESTS_SQL_SESSION_H
 

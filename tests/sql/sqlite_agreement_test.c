@@ -1,8 +1,8 @@
 /* Agreement with SQLite: the same data, the same queries, the same digits.
  *
- * The data looks like the public sensor archives that people load first: series of unlike size, decimal
- * readings, some huge, some null. Numbers are printed at 15 significant digits on both sides: SQLite
- * sums in long double or with compensation, depending on its version. */
+ * The data looks like the public sensor archives that people load first: series of unlike size,
+ * decimal readings, some huge, some null. Numbers are printed at 15 significant digits on both
+ * sides: SQLite sums in long double or with compensation, depending on its version. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -84,8 +84,7 @@ typedef struct pair {
 } pair;
 
 static void run_both(pair *p, const char *sql) {
-    nq_status status =
-        session_run(&p->ours, nq_bytes_of_cstr(sql), NULL, 0, NULL, NULL, NULL);
+    nq_status status = session_run(&p->ours, nq_bytes_of_cstr(sql), NULL, 0, NULL, NULL, NULL);
     if (status != NQ_OK) {
         fail_msg("%s: %s", sql, p->ours.ctx.error.message);
     }
@@ -95,8 +94,8 @@ static void run_both(pair *p, const char *sql) {
 static void assert_agree(pair *p, const char *sql) {
     p->our_answer.size = p->their_answer.size = 0;
     p->our_answer.data[0] = p->their_answer.data[0] = '\0';
-    nq_status status = session_run(&p->ours, nq_bytes_of_cstr(sql), NULL, 0, add_row,
-                                   &p->our_answer, NULL);
+    nq_status status =
+        session_run(&p->ours, nq_bytes_of_cstr(sql), NULL, 0, add_row, &p->our_answer, NULL);
     if (status != NQ_OK) {
         fail_msg("%s: %s", sql, p->ours.ctx.error.message);
     }
@@ -171,7 +170,8 @@ static const char *const queries[] = {
     "SELECT DISTINCT series FROM reading WHERE value IS NULL ORDER BY series",
     "SELECT CASE WHEN value < 0 THEN 'cold' WHEN value < 50 THEN 'mild' ELSE 'hot' END AS k, "
     "count(*), sum(value) FROM reading WHERE value IS NOT NULL GROUP BY k ORDER BY k",
-    "SELECT a.series, count(*), sum(a.value * b.n) FROM reading a JOIN reading b ON a.at = b.at + 1 "
+    "SELECT a.series, count(*), sum(a.value * b.n) FROM reading a JOIN reading b ON a.at = b.at + "
+    "1 "
     "WHERE b.series LIKE 'series/1%' GROUP BY a.series ORDER BY a.series",
     "SELECT x.series, x.c, count(r.at) FROM (SELECT series, count(*) AS c FROM reading "
     "GROUP BY series) x LEFT JOIN reading r ON r.series = x.series AND r.value > 100 "

@@ -1,4 +1,5 @@
-/* A runner of sqllogictest files (sqlite.org/sqllogictest) over engine/api, each file on a new database.
+/* A runner of sqllogictest files (sqlite.org/sqllogictest) over engine/api, each file on a new
+ * database.
  *
  *     statement ok | statement error [SQLSTATE]        SQL, a blank line
  *     statement count N                                N rows were affected
@@ -6,10 +7,11 @@
  *                                                      or "N values hashing to MD5"
  *     skipif ENGINE, onlyif ENGINE, hash-threshold N, halt; a # starts a comment
  *
- * TYPES: I prints an integer, R three decimals, T text. `--update` writes the answers given into the file.
- * `--corpus` is for files made for other engines: what we refuse, as PostgreSQL does, is counted and not
- * held against us, nor is what depends on it; `--known FILE` lists places ("path:line", one a line, # for
- * why) where our answer rightly differs. Our name is qsql. */
+ * TYPES: I prints an integer, R three decimals, T text. `--update` writes the answers given into
+ * the file.
+ * `--corpus` is for files made for other engines: what we refuse, as PostgreSQL does, is counted
+ * and not held against us, nor is what depends on it; `--known FILE` lists places ("path:line", one
+ * a line, # for why) where our answer rightly differs. Our name is qsql. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,7 +125,7 @@ static int compare_values(const void *left, const void *right) {
 }
 
 static void sort_answer(answer *a, const char *mode) {
-    sort_width = strcmp(mode, "rowsort") == 0 ? a->column_count
+    sort_width = strcmp(mode, "rowsort") == 0     ? a->column_count
                  : strcmp(mode, "valuesort") == 0 ? 1
                                                   : 0;
     if (sort_width > 0 && a->count > 0) {
@@ -203,13 +205,13 @@ static char *take_sql(file *f) {
     return sql;
 }
 
-/* In a corpus: not in this version; or refused by PostgreSQL too (a column neither grouped nor aggregated,
- * unary + of a text); or missing because the CREATE that was to make it is one of these. */
+/* In a corpus: not in this version; or refused by PostgreSQL too (a column neither grouped nor
+ * aggregated, unary + of a text); or missing because the CREATE that was to make it is one of
+ * these. */
 static bool is_unsupported(const file *f, nq_status status) {
-    return f->is_corpus &&
-           (status == NQ_FEATURE_UNSUPPORTED || status == NQ_GROUPING_ERROR ||
-            status == NQ_UNKNOWN_FUNCTION ||
-            (f->counts.unsupported > 0 && status == NQ_TABLE_NOT_FOUND));
+    return f->is_corpus && (status == NQ_FEATURE_UNSUPPORTED || status == NQ_GROUPING_ERROR ||
+                            status == NQ_UNKNOWN_FUNCTION ||
+                            (f->counts.unsupported > 0 && status == NQ_TABLE_NOT_FOUND));
 }
 
 static void run_statement(file *f, nq_session *s, const char *expectation, const char *argument) {

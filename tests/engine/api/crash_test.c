@@ -1,9 +1,9 @@
-/* Crashes through the front door: power is cut in the middle of random I/Os, and what was acknowledged
- * must be there, whole, while what was not is there whole or not at all.
+/* Crashes through the front door: power is cut in the middle of random I/Os, and what was
+ * acknowledged must be there, whole, while what was not is there whole or not at all.
  *
  * The workload keeps two tables that every transaction changes together, so that half a transaction
- * shows; loads rows under an ingest id; and now and then creates, empties or drops a table. NQ_CRASH_SEEDS
- * sets how many seeds are tried. */
+ * shows; loads rows under an ingest id; and now and then creates, empties or drops a table.
+ * NQ_CRASH_SEEDS sets how many seeds are tried. */
 #include "engine/ground/base/rng.h"
 #include "tests/engine/api/fixture.h"
 
@@ -44,9 +44,8 @@ static nq_status load(nq_session *s, model *m) {
     nq_ingest *ingest;
     uint64_t lsn;
     int64_t numbers[LOAD_BATCH_ROWS];
-    nq_status status =
-        nq_ingest_open(&s->ctx, s->database, NQ_BYTES_LITERAL("loaded"), NULL, 0,
-                       NQ_BYTES_LITERAL("the load"), false, &ingest);
+    nq_status status = nq_ingest_open(&s->ctx, s->database, NQ_BYTES_LITERAL("loaded"), NULL, 0,
+                                      NQ_BYTES_LITERAL("the load"), false, &ingest);
     if (status != NQ_OK) {
         return status;
     }
@@ -141,8 +140,8 @@ static void check(nq_session *s, model *m) {
 
 static void open_disk(nq_session *s) {
     const nq_database_options options = {.checkpoint_log_bytes = 256 << 10};
-    nq_status status = nq_database_open(&s->ctx, nq_sim_vfs_as_vfs(s->disk), "db", &options,
-                                        &s->database);
+    nq_status status =
+        nq_database_open(&s->ctx, nq_sim_vfs_as_vfs(s->disk), "db", &options, &s->database);
     if (status != NQ_OK) {
         fail_msg("%s: %s", nq_status_name(status), s->ctx.error.message);
     }

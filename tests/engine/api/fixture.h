@@ -36,9 +36,8 @@ static inline void append_row(void *user, const nq_batch *batch, uint32_t row) {
             assert_int_equal(nq_value_print(&ctx, &arena, value, &text), NQ_OK);
         }
         if (rows->size + text.size + 2 < sizeof rows->text) {
-            rows->size += (size_t)snprintf(rows->text + rows->size,
-                                           sizeof rows->text - rows->size, "%s%.*s",
-                                           i > 0 ? "|" : "", NQ_BYTES_FORMAT(text));
+            rows->size += (size_t)snprintf(rows->text + rows->size, sizeof rows->text - rows->size,
+                                           "%s%.*s", i > 0 ? "|" : "", NQ_BYTES_FORMAT(text));
         }
     }
     if (rows->size + 2 < sizeof rows->text) {
@@ -96,9 +95,8 @@ static inline int close_session(void **state) {
 /* Closes the database and opens it again from the same disk. */
 static inline void reopen(nq_session *s) {
     assert_int_equal(nq_database_close(&s->ctx, s->database), NQ_OK);
-    assert_int_equal(nq_database_open(&s->ctx, nq_sim_vfs_as_vfs(s->disk), "db", NULL,
-                                      &s->database),
-                     NQ_OK);
+    assert_int_equal(
+        nq_database_open(&s->ctx, nq_sim_vfs_as_vfs(s->disk), "db", NULL, &s->database), NQ_OK);
 }
 
 #define in_session(test) cmocka_unit_test_setup_teardown(test, open_session, close_session)

@@ -4,8 +4,8 @@
 static nq_ingest *open_ingest(nq_session *s, const char *table, const nq_bytes *columns,
                               uint32_t count, const char *id, bool upsert) {
     nq_ingest *ingest = NULL;
-    nq_status status = nq_ingest_open(&s->ctx, s->database, nq_bytes_of_cstr(table), columns,
-                                      count, nq_bytes_of_cstr(id), upsert, &ingest);
+    nq_status status = nq_ingest_open(&s->ctx, s->database, nq_bytes_of_cstr(table), columns, count,
+                                      nq_bytes_of_cstr(id), upsert, &ingest);
     if (status != NQ_OK) {
         fail_msg("%s: %s", nq_status_name(status), s->ctx.error.message);
     }
@@ -30,8 +30,8 @@ static nq_status append_texts(nq_session *s, nq_ingest *ingest, const char *cons
     for (uint32_t i = 0; i < column_count; i++) {
         nulls[i] = texts[i] == NULL;
         cells[i] = texts[i] == NULL ? (nq_bytes){NULL, 0} : nq_bytes_of_cstr(texts[i]);
-        columns[i] = (nq_vector){
-            .type = NQ_TYPE(NQ_TYPE_TEXT), .nulls = &nulls[i], .bytes = &cells[i]};
+        columns[i] =
+            (nq_vector){.type = NQ_TYPE(NQ_TYPE_TEXT), .nulls = &nulls[i], .bytes = &cells[i]};
     }
     const nq_batch batch = {1, column_count, columns};
     return nq_ingest_append(&s->ctx, ingest, &batch);
@@ -42,8 +42,8 @@ static void texts_are_read_as_the_columns_types(void **state) {
     uint64_t lsn;
     run(s, "CREATE TABLE t (at TIMESTAMP, v REAL, ok BOOLEAN, n SMALLINT, id UUID, w VARCHAR(3))");
     nq_ingest *ingest = open_ingest(s, "t", NULL, 0, "", false);
-    const char *const good[] = {"2014-04-10 07:15:00", "0.1", "t", "-7",
-                                "a0eebc999c0b4ef8bb6d6bb9bd380a11", "abc"};
+    const char *const good[] = {
+        "2014-04-10 07:15:00", "0.1", "t", "-7", "a0eebc999c0b4ef8bb6d6bb9bd380a11", "abc"};
     const char *const nothing[] = {NULL, NULL, NULL, NULL, NULL, NULL};
     assert_int_equal(append_texts(s, ingest, good, 6), NQ_OK);
     assert_int_equal(append_texts(s, ingest, nothing, 6), NQ_OK);

@@ -82,8 +82,9 @@ static void more_rows_than_can_be_remembered_are_refused_before_the_commit(void 
     nq_session *s = *state;
     uint64_t affected;
     run(s, "CREATE TABLE t (id INT PRIMARY KEY)");
-    assert_int_equal(run_once(s, "INSERT INTO t SELECT x FROM generate_series(1, 500) AS g(x) "
-                                 "RETURNING id",
+    assert_int_equal(run_once(s,
+                              "INSERT INTO t SELECT x FROM generate_series(1, 500) AS g(x) "
+                              "RETURNING id",
                               "r", &rows, &affected),
                      NQ_RESULT_TOO_LARGE);
     assert_rows(s, "SELECT count(*) FROM t", "0 ");

@@ -22,12 +22,10 @@ static void parameters_take_the_type_of_their_place(void **state) {
     const nq_parameter big = {.position = 1, .value = NQ_VALUE_INT64(INT64_C(1) << 40)};
     assert_int_equal(run_with(s, "INSERT INTO t (id) VALUES ($1)", &big, 1, &rows),
                      NQ_NUMBER_OUT_OF_RANGE);
-    const nq_parameter word = {.position = 1,
-                               .value = NQ_VALUE_TEXT(NQ_BYTES_LITERAL("seven"))};
+    const nq_parameter word = {.position = 1, .value = NQ_VALUE_TEXT(NQ_BYTES_LITERAL("seven"))};
     assert_int_equal(run_with(s, "SELECT * FROM t WHERE id = $1", &word, 1, &rows),
                      NQ_INVALID_TEXT_VALUE);
-    const nq_parameter invalid = {.position = 1,
-                                  .value = NQ_VALUE_TEXT(NQ_BYTES_LITERAL("\xff"))};
+    const nq_parameter invalid = {.position = 1, .value = NQ_VALUE_TEXT(NQ_BYTES_LITERAL("\xff"))};
     assert_int_equal(run_with(s, "SELECT $1", &invalid, 1, &rows), NQ_INVALID_UTF8);
 }
 
@@ -92,9 +90,9 @@ static void a_prepared_statement_follows_the_catalog(void **state) {
     nq_prepared *prepared = prepare(s, "SELECT * FROM t");
     run(s, "DROP TABLE t");
     nq_cursor *cursor;
-    assert_int_equal(nq_cursor_open(&s->ctx, s->database, NULL, prepared, NULL, 0,
-                                    (nq_bytes){NULL, 0}, &cursor),
-                     NQ_TABLE_NOT_FOUND);
+    assert_int_equal(
+        nq_cursor_open(&s->ctx, s->database, NULL, prepared, NULL, 0, (nq_bytes){NULL, 0}, &cursor),
+        NQ_TABLE_NOT_FOUND);
     run(s, "CREATE TABLE t (b TEXT, c INT)");
     run(s, "INSERT INTO t VALUES ('x', 2)");
     cursor = open_cursor(s, prepared);
@@ -136,7 +134,8 @@ static void returned_rows_come_in_batches_of_any_size(void **state) {
     nq_batch batch;
     run(s, "CREATE TABLE t (id INT PRIMARY KEY, w TEXT)");
     nq_prepared *prepared = prepare(
-        s, "INSERT INTO t SELECT x, 'w' || x FROM generate_series(1, 2500) AS g(x) RETURNING w, id");
+        s,
+        "INSERT INTO t SELECT x, 'w' || x FROM generate_series(1, 2500) AS g(x) RETURNING w, id");
     nq_cursor *cursor = open_cursor(s, prepared);
     nq_statement_stats stats;
     nq_cursor_get_stats(cursor, &stats);
@@ -147,7 +146,7 @@ static void returned_rows_come_in_batches_of_any_size(void **state) {
         assert_int_equal(nq_cursor_next(&s->ctx, cursor, 7, &batch), NQ_OK);
         assert_true(batch.row_count <= 7);
         for (uint32_t i = 0; i < batch.row_count; i++) {
-            char text[16];
+            char text[24];
             rows++;
             assert_int_equal(batch.columns[1].integers[i], rows);
             (void)snprintf(text, sizeof text, "w%lld", (long long)rows);
@@ -204,9 +203,8 @@ static void a_statement_has_a_memory_budget(void **state) {
     nq_session *s = *state;
     const nq_database_options options = {.statement_bytes_max = 4 << 20};
     assert_int_equal(nq_database_close(&s->ctx, s->database), NQ_OK);
-    assert_int_equal(nq_database_open(&s->ctx, nq_sim_vfs_as_vfs(s->disk), "db", &options,
-                                      &s->database),
-                     NQ_OK);
+    assert_int_equal(
+        nq_database_open(&s->ctx, nq_sim_vfs_as_vfs(s->disk), "db", &options, &s->database), NQ_OK);
     assert_fails(s, "SELECT x FROM generate_series(1, 10000000) AS g(x) ORDER BY x DESC",
                  NQ_MEMORY_LIMIT);
     assert_rows(s, "SELECT count(*) FROM generate_series(1, 100000)", "100000 ");
@@ -222,9 +220,9 @@ static void explain_answers_lines_and_nodes(void **state) {
     assert_int_equal(run_with(s, "EXPLAIN SELECT v FROM t WHERE id = 1", NULL, 0, &rows), NQ_OK);
     assert_non_null(strstr(rows.text, "Key Lookup on t"));
     nq_prepared *prepared = prepare(s, "DELETE FROM t WHERE v > 15");
-    assert_int_equal(nq_explain(&s->ctx, s->database, NULL, prepared, NULL, 0, true, &s->arena,
-                                &nodes, &count),
-                     NQ_OK);
+    assert_int_equal(
+        nq_explain(&s->ctx, s->database, NULL, prepared, NULL, 0, true, &s->arena, &nodes, &count),
+        NQ_OK);
     assert_true(count >= 2);
     assert_int_equal(nodes[0].parent, -1);
     nq_prepared_release(prepared);

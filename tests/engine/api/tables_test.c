@@ -35,9 +35,9 @@ static void a_table_describes_its_columns_key_and_constraints(void **state) {
     nq_table_detail detail;
     run(s, "CREATE TABLE t (b TEXT NOT NULL, a INT, n SERIAL, v REAL DEFAULT 1 + 1, w VARCHAR(7), "
            "PRIMARY KEY (b, a), CONSTRAINT positive CHECK (v > 0))");
-    assert_int_equal(nq_database_get_table(&s->ctx, s->database, NQ_BYTES_LITERAL("t"), &s->arena,
-                                           &detail),
-                     NQ_OK);
+    assert_int_equal(
+        nq_database_get_table(&s->ctx, s->database, NQ_BYTES_LITERAL("t"), &s->arena, &detail),
+        NQ_OK);
     assert_int_equal(detail.column_count, 5);
     assert_int_equal(detail.key_column_count, 2);
     assert_int_equal(detail.key_columns[0], 0);
@@ -52,9 +52,9 @@ static void a_table_describes_its_columns_key_and_constraints(void **state) {
     assert_true(nq_bytes_equal(detail.constraints[0],
                                NQ_BYTES_LITERAL("CONSTRAINT t_pkey PRIMARY KEY (b, a)")));
     assert_non_null(strstr((const char *)detail.constraints[1].data, "CONSTRAINT positive CHECK"));
-    assert_int_equal(nq_database_get_table(&s->ctx, s->database, NQ_BYTES_LITERAL("u"), &s->arena,
-                                           &detail),
-                     NQ_TABLE_NOT_FOUND);
+    assert_int_equal(
+        nq_database_get_table(&s->ctx, s->database, NQ_BYTES_LITERAL("u"), &s->arena, &detail),
+        NQ_TABLE_NOT_FOUND);
 }
 
 static void definitions_survive_reopening(void **state) {

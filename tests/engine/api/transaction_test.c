@@ -146,9 +146,8 @@ static void one_statement_runs_at_a_time(void **state) {
     nq_prepared *prepared;
     nq_cursor *first, *second;
     run(s, "BEGIN");
-    assert_int_equal(nq_prepare(&s->ctx, s->database, s->transaction, sql_of("SELECT 1"),
-                                &prepared),
-                     NQ_OK);
+    assert_int_equal(
+        nq_prepare(&s->ctx, s->database, s->transaction, sql_of("SELECT 1"), &prepared), NQ_OK);
     assert_int_equal(nq_cursor_open(&s->ctx, s->database, s->transaction, prepared, NULL, 0,
                                     (nq_bytes){NULL, 0}, &first),
                      NQ_OK);
@@ -204,8 +203,7 @@ static void create_and_drop(void *argument) {
         if (created != NQ_OK || dropped != NQ_OK ||
             (inserted != NQ_OK && inserted != NQ_TABLE_NOT_FOUND)) {
             (void)fprintf(stderr, "%s %s %s: %s\n", nq_status_name(created),
-                          nq_status_name(inserted), nq_status_name(dropped),
-                          s.ctx.error.message);
+                          nq_status_name(inserted), nq_status_name(dropped), s.ctx.error.message);
             abort();
         }
     }

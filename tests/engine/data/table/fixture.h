@@ -22,13 +22,12 @@ typedef struct fixture {
     nq_catalog *catalog;
 } fixture;
 
-#define assert_ok(f, call)                                                          \
-    do {                                                                            \
-        nq_status status_ = (call);                                                 \
-        if (status_ != NQ_OK) {                                                     \
-            fail_msg("%s: %s: %s", #call, nq_status_name(status_),                  \
-                     (f)->ctx.error.message);                                       \
-        }                                                                           \
+#define assert_ok(f, call)                                                                  \
+    do {                                                                                    \
+        nq_status status_ = (call);                                                         \
+        if (status_ != NQ_OK) {                                                             \
+            fail_msg("%s: %s: %s", #call, nq_status_name(status_), (f)->ctx.error.message); \
+        }                                                                                   \
     } while (0)
 
 static inline int64_t fixed_wall_us(void) {
@@ -150,10 +149,10 @@ static inline const char *read_all(fixture *f, nq_data_txn *txn, const char *nam
         assert_ok(f, nq_table_scan_next(&f->ctx, scan, 3, &batch));
         for (uint32_t i = 0; i < batch.row_count; i++) {
             nq_value label = nq_batch_value(&batch, 1, i);
-            size += (size_t)sprintf(text + size, "%lld:%.*s ",
-                                    (long long)batch.columns[0].integers[i],
-                                    label.is_null ? 4 : (int)label.bytes.size,
-                                    label.is_null ? "null" : (const char *)label.bytes.data);
+            size +=
+                (size_t)sprintf(text + size, "%lld:%.*s ", (long long)batch.columns[0].integers[i],
+                                label.is_null ? 4 : (int)label.bytes.size,
+                                label.is_null ? "null" : (const char *)label.bytes.data);
         }
     } while (batch.row_count > 0);
     nq_table_scan_close(scan);

@@ -14,13 +14,12 @@ typedef struct row {
 
 #define LITERAL(s) \
     ((nq_value){.type = NQ_TYPE_UNKNOWN, .bytes = {(const uint8_t *)(s), sizeof(s) - 1}})
-#define TEXT(s) \
-    ((nq_value){.type = NQ_TYPE_TEXT, .bytes = {(const uint8_t *)(s), sizeof(s) - 1}})
-#define TYPE(id)    NQ_TYPE(NQ_TYPE_##id)
-#define VARCHAR(n)  ((nq_type){.id = NQ_TYPE_TEXT, .length_max = (n)})
-#define CHAR(n)     ((nq_type){.id = NQ_TYPE_TEXT, .length_max = (n), .is_padded = true})
-#define DAY(n)      ((nq_value){.type = NQ_TYPE_DATE, .integer = (n)})
-#define MOMENT(n)   ((nq_value){.type = NQ_TYPE_TIMESTAMP, .integer = (n)})
+#define TEXT(s)    ((nq_value){.type = NQ_TYPE_TEXT, .bytes = {(const uint8_t *)(s), sizeof(s) - 1}})
+#define TYPE(id)   NQ_TYPE(NQ_TYPE_##id)
+#define VARCHAR(n) ((nq_type){.id = NQ_TYPE_TEXT, .length_max = (n)})
+#define CHAR(n)    ((nq_type){.id = NQ_TYPE_TEXT, .length_max = (n), .is_padded = true})
+#define DAY(n)     ((nq_value){.type = NQ_TYPE_DATE, .integer = (n)})
+#define MOMENT(n)  ((nq_value){.type = NQ_TYPE_TIMESTAMP, .integer = (n)})
 
 static const row rows[] = {
     /* Numbers. */
@@ -110,9 +109,9 @@ static void null_casts_to_null_of_any_type(void **state) {
     fixture f;
     fixture_init(&f);
     nq_value result;
-    assert_int_equal(nq_value_cast(&f.ctx, &f.arena, NQ_VALUE_NULL(NQ_TYPE_BOOL), TYPE(DATE), true,
-                                   &result),
-                     NQ_OK);
+    assert_int_equal(
+        nq_value_cast(&f.ctx, &f.arena, NQ_VALUE_NULL(NQ_TYPE_BOOL), TYPE(DATE), true, &result),
+        NQ_OK);
     assert_true(result.is_null);
     assert_int_equal(result.type, NQ_TYPE_DATE);
     fixture_deinit(&f);

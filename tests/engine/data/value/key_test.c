@@ -150,9 +150,9 @@ static void a_key_longer_than_the_limit_is_refused(void **state) {
         nq_value value = {.type = types[i], .bytes = nq_bytes_of(long_text, most)};
         assert_int_equal(nq_key_append(&f.ctx, &key, column, value), NQ_OK);
         assert_int_equal(key.size, NQ_KEY_BYTES_MAX);
-        assert_int_equal(nq_key_append(&f.ctx, &key, (nq_key_column){NQ_TYPE_BOOL, false},
-                                       NQ_VALUE_BOOL(true)),
-                         NQ_LIMIT_EXCEEDED);
+        assert_int_equal(
+            nq_key_append(&f.ctx, &key, (nq_key_column){NQ_TYPE_BOOL, false}, NQ_VALUE_BOOL(true)),
+            NQ_LIMIT_EXCEEDED);
         key.size = 0;
         value.bytes.size = most + 1;
         assert_int_equal(nq_key_append(&f.ctx, &key, column, value), NQ_LIMIT_EXCEEDED);

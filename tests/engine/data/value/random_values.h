@@ -9,9 +9,8 @@
 #include "tests/engine/data/value/fixture.h"
 
 static const nq_type_id storable_types[] = {
-    NQ_TYPE_BOOL,    NQ_TYPE_INT16, NQ_TYPE_INT32,     NQ_TYPE_INT64, NQ_TYPE_FLOAT32,
-    NQ_TYPE_FLOAT64, NQ_TYPE_TEXT,  NQ_TYPE_BYTES,     NQ_TYPE_DATE,  NQ_TYPE_TIME,
-    NQ_TYPE_TIMESTAMP, NQ_TYPE_UUID,
+    NQ_TYPE_BOOL, NQ_TYPE_INT16, NQ_TYPE_INT32, NQ_TYPE_INT64, NQ_TYPE_FLOAT32,   NQ_TYPE_FLOAT64,
+    NQ_TYPE_TEXT, NQ_TYPE_BYTES, NQ_TYPE_DATE,  NQ_TYPE_TIME,  NQ_TYPE_TIMESTAMP, NQ_TYPE_UUID,
 };
 enum { STORABLE_TYPE_COUNT = sizeof storable_types / sizeof storable_types[0] };
 

@@ -95,8 +95,8 @@ static void check_rows(fixture *f, nq_rng *rng, table *t) {
     nq_key_buffer key;
     uint32_t count = select_columns(rng, t, columns, types);
     nq_arena_init(&bytes, 64 << 20);
-    assert_int_equal(
-        nq_row_decoder_init(&f->ctx, &decoder, &f->arena, &t->layout, columns, count), NQ_OK);
+    assert_int_equal(nq_row_decoder_init(&f->ctx, &decoder, &f->arena, &t->layout, columns, count),
+                     NQ_OK);
     assert_int_equal(
         nq_batch_builder_init(&f->ctx, &out, &f->arena, &bytes, types, count, ROW_COUNT), NQ_OK);
     nq_batch in = nq_batch_builder_batch(&t->rows);
@@ -107,8 +107,8 @@ static void check_rows(fixture *f, nq_rng *rng, table *t) {
                                        nq_bytes_of(row.data, row.size), &out),
                          NQ_OK);
         if (decoder.row_key_column != UINT32_MAX) {
-            assert_true(nq_bytes_equal(out.columns[decoder.row_key_column].bytes[i],
-                                       nq_key_bytes(&key)));
+            assert_true(
+                nq_bytes_equal(out.columns[decoder.row_key_column].bytes[i], nq_key_bytes(&key)));
         }
     }
     nq_batch got = nq_batch_builder_batch(&out);
@@ -161,9 +161,9 @@ static void long_texts_widen_the_offsets(void **state) {
     assert_int_equal(row.size, 2 + 8 + 5 + LONG);
     assert_int_equal(nq_row_decoder_init(&f.ctx, &decoder, &f.arena, &layout, columns, 2), NQ_OK);
     assert_int_equal(nq_batch_builder_init(&f.ctx, &out, &f.arena, &f.arena, types, 2, 1), NQ_OK);
-    assert_int_equal(nq_row_decode(&f.ctx, &decoder, (nq_bytes){NULL, 0},
-                                   nq_bytes_of(row.data, row.size), &out),
-                     NQ_OK);
+    assert_int_equal(
+        nq_row_decode(&f.ctx, &decoder, (nq_bytes){NULL, 0}, nq_bytes_of(row.data, row.size), &out),
+        NQ_OK);
     assert_true(nq_bytes_equal(out.columns[0].bytes[0], first[0]));
     assert_true(nq_bytes_equal(out.columns[1].bytes[0], second[0]));
     nq_row_buffer_deinit(&row);
@@ -207,9 +207,9 @@ static void damaged_rows_are_corrupt_and_leave_the_batch_as_it_was(void **state)
             columns[i] = i;
         }
         nq_batch in = nq_batch_builder_batch(&t.rows);
-        assert_int_equal(nq_row_decoder_init(&f.ctx, &decoder, &f.arena, &t.layout, columns,
-                                             t.column_count),
-                         NQ_OK);
+        assert_int_equal(
+            nq_row_decoder_init(&f.ctx, &decoder, &f.arena, &t.layout, columns, t.column_count),
+            NQ_OK);
         assert_int_equal(nq_batch_builder_init(&f.ctx, &out, &f.arena, &f.arena, t.types,
                                                t.column_count, ROW_COUNT),
                          NQ_OK);
@@ -222,8 +222,8 @@ static void damaged_rows_are_corrupt_and_leave_the_batch_as_it_was(void **state)
         /* An exact copy on the heap, so that a read past it is caught. */
         uint8_t *exact = test_malloc(size + 1);
         memcpy(exact, row.data, size);
-        nq_status status = nq_row_decode(&f.ctx, &decoder, nq_key_bytes(&key),
-                                         nq_bytes_of(exact, size), &out);
+        nq_status status =
+            nq_row_decode(&f.ctx, &decoder, nq_key_bytes(&key), nq_bytes_of(exact, size), &out);
         assert_true(status == NQ_OK || status == NQ_PAGE_CORRUPT);
         assert_int_equal(out.row_count, status == NQ_OK);
         refused += status != NQ_OK;

@@ -1,5 +1,5 @@
-/* Numbers, booleans, UUIDs and byte strings as text: what is printed reads back to the same bits, and
- * nothing but a whole value is read. */
+/* Numbers, booleans, UUIDs and byte strings as text: what is printed reads back to the same bits,
+ * and nothing but a whole value is read. */
 #include <locale.h>
 #include <math.h>
 #include <stdlib.h>
@@ -95,9 +95,21 @@ static void every_float_reads_back_to_the_same_bits(void **state) {
 static void float_text_is_read_as_strtod_reads_it(void **state) {
     (void)state;
     static const char *const texts[] = {
-        "1",  "-1", "+1", ".5", "5.", "1e5", "1E-5", "123456789012345678901234567890",
-        "0.1e1", "2.2250738585072011e-308", "9007199254740993", "1.00000000000000011102230246251565",
-        "0000000000000000000000000000000000000000000000000001e-10", "4.9e-324", "8.5e15",
+        "1",
+        "-1",
+        "+1",
+        ".5",
+        "5.",
+        "1e5",
+        "1E-5",
+        "123456789012345678901234567890",
+        "0.1e1",
+        "2.2250738585072011e-308",
+        "9007199254740993",
+        "1.00000000000000011102230246251565",
+        "0000000000000000000000000000000000000000000000000001e-10",
+        "4.9e-324",
+        "8.5e15",
         "179769313486231580793728971405301e276",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -112,8 +124,8 @@ static void float_text_is_read_as_strtod_reads_it(void **state) {
 static void float_text_beyond_range_is_told_from_no_number(void **state) {
     (void)state;
     static const char *const beyond[] = {"1e309", "-1e400", "1e-400", "1e99999999999"};
-    static const char *const malformed[] = {"",    "-",   ".",    "e5",  "1e",  "1e+", "0x10",
-                                            "1 2", "1,5", "1..2", "--1", "inf1", "1f", "na"};
+    static const char *const malformed[] = {"",    "-",   ".",    "e5",  "1e",   "1e+", "0x10",
+                                            "1 2", "1,5", "1..2", "--1", "inf1", "1f",  "na"};
     double value;
     bool is_range;
     for (size_t i = 0; i < sizeof beyond / sizeof beyond[0]; i++) {
@@ -202,7 +214,8 @@ static void uuids_are_read_with_and_without_hyphens(void **state) {
         "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
         "{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}", "a0eebc999c0b4ef8bb6d6bb9bd380a11",
         "a0ee-bc99-9c0b-4ef8-bb6d-6bb9-bd38-0a11"};
-    static const char *const malformed[] = {"", "a0eebc999c0b4ef8bb6d6bb9bd380a1",
+    static const char *const malformed[] = {"",
+                                            "a0eebc999c0b4ef8bb6d6bb9bd380a1",
                                             "a0eebc999c0b4ef8bb6d6bb9bd380a112",
                                             "a0eebc999c0b4ef8bb6d6bb9bd380a1-",
                                             "g0eebc999c0b4ef8bb6d6bb9bd380a11",
