@@ -54,8 +54,8 @@ def nq_test(name, srcs = None, deps = [], data = [], size = "small", copts = [],
         name = name,
         srcs = srcs or [name + ".c"],
         size = size,
-        # A test may convert freely; everything else is held to the same warnings as the product.
-        copts = [o for o in COPTS if o not in ("-Wconversion", "-Wmissing-prototypes")] + copts,
+        # A test may convert freely and use compound literals in tables; otherwise the product's warnings hold.
+        copts = [o for o in COPTS if o not in ("-Wconversion", "-Wmissing-prototypes", "-Wpedantic")] + copts,
         deps = deps + ["//third_party/system:cmocka"],
         data = data,
         **kwargs
