@@ -1,4 +1,5 @@
-/* SQL text: parsing never crashes, and what parses prints to text that parses and prints the same. */
+/* SQL text: parsing never crashes, and what parses prints to text that parses and prints the same.
+ */
 #include <stdlib.h>
 
 #include "engine/query/sql/parse.h"

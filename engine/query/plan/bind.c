@@ -20,8 +20,8 @@ nq_status nq__bind_at(nq__binder *b, uint32_t offset, nq_status status) {
     return status;
 }
 
-nq_status nq__bind_grow(nq__binder *b, void *in_out_items, uint32_t count, uint32_t *in_out_capacity,
-                        size_t element_bytes) {
+nq_status nq__bind_grow(nq__binder *b, void *in_out_items, uint32_t count,
+                        uint32_t *in_out_capacity, size_t element_bytes) {
     if (count < *in_out_capacity) {
         return NQ_OK;
     }

@@ -19,7 +19,8 @@ static nq_status bind_arguments(nq__binder *b, const nq__scope *scope, const nq_
 
 static bool is_same_call(const nq_plan_aggregate_call *left, const nq_plan_aggregate_call *right) {
     if (left->function != right->function || left->is_distinct != right->is_distinct ||
-        left->args.count != right->args.count || (left->filter == NULL) != (right->filter == NULL)) {
+        left->args.count != right->args.count ||
+        (left->filter == NULL) != (right->filter == NULL)) {
         return false;
     }
     for (uint32_t i = 0; i < left->args.count; ++i) {
@@ -64,8 +65,9 @@ static nq_status resolve_aggregate(nq__binder *b, const nq_ast_expr *ast, nq__ex
     for (uint32_t i = 0; i < args->count; ++i) {
         types[i] = args->items[i]->type;
     }
-    NQ_TRY(nq__bind_at(b, ast->offset, nq_function_find(b->ctx, ast->call->name.text, false, types,
-                                                        args->count, found)));
+    NQ_TRY(nq__bind_at(
+        b, ast->offset,
+        nq_function_find(b->ctx, ast->call->name.text, false, types, args->count, found)));
     for (uint32_t i = 0; i < args->count; ++i) {
         NQ_TRY(nq__coerce(b, args->items[i], found->arg_types[i], NQ_CAST_IMPLICIT, "the argument",
                           &args->items[i]));
@@ -142,8 +144,8 @@ nq_status nq__bind_function(nq__binder *b, const nq__scope *scope, const nq_ast_
     if (nq_function_is_aggregate(call->name.text)) {
         return bind_aggregate(b, scope, ast, out_expr);
     }
-    const char *misplaced = call->is_star ? "(*)"
-                            : call->is_distinct ? "DISTINCT"
+    const char *misplaced = call->is_star          ? "(*)"
+                            : call->is_distinct    ? "DISTINCT"
                             : call->filter != NULL ? "FILTER"
                                                    : NULL;
     if (misplaced != NULL && nq_function_exists(call->name.text)) {
@@ -158,7 +160,8 @@ nq_status nq__bind_function(nq__binder *b, const nq__scope *scope, const nq_ast_
     }
     if (is_extreme(ast) && args.count > 0) {
         nq_type type;
-        NQ_TRY(nq__coerce_common(b, ast->offset, "GREATEST or LEAST", args.items, args.count, &type));
+        NQ_TRY(
+            nq__coerce_common(b, ast->offset, "GREATEST or LEAST", args.items, args.count, &type));
     }
     return nq__bind_call(b, ast->offset, call->name.text, false, args.items, args.count, out_expr);
 }

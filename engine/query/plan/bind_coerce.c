@@ -44,8 +44,9 @@ static nq_status coerce_literal(nq__binder *b, const nq_expr *literal, nq_type t
     nq_value value = NQ_VALUE_NULL(target.id);
     if (!literal->value.is_null) {
         bool is_assignment = level == NQ_CAST_ASSIGNMENT;
-        NQ_TRY(nq__bind_at(b, literal->offset, nq_value_cast(b->ctx, b->arena, literal->value, target,
-                                                             is_assignment, &value)));
+        NQ_TRY(nq__bind_at(
+            b, literal->offset,
+            nq_value_cast(b->ctx, b->arena, literal->value, target, is_assignment, &value)));
     }
     nq_expr *constant = nq_expr_constant(b->arena, value, target);
     if (constant == NULL) {
@@ -72,10 +73,11 @@ static nq_status settle_parameter(nq__binder *b, const nq_expr *parameter, nq_ty
     return NQ_OK;
 }
 
-static nq_status fail_mismatch(nq__binder *b, const nq_expr *expr, nq_type target, const char *what) {
-    nq_status status =
-        nq__bind_fail(b, expr->offset, NQ_TYPE_MISMATCH, "%s must be of type %s, but this is of type %s",
-                      what, nq_type_name(target.id), nq_type_name(expr->type.id));
+static nq_status fail_mismatch(nq__binder *b, const nq_expr *expr, nq_type target,
+                               const char *what) {
+    nq_status status = nq__bind_fail(b, expr->offset, NQ_TYPE_MISMATCH,
+                                     "%s must be of type %s, but this is of type %s", what,
+                                     nq_type_name(target.id), nq_type_name(expr->type.id));
     if (nq_cast_level_of(expr->type.id, target.id) > NQ_CAST_NONE) {
         nq_error_set_hint(&b->ctx->error, "CAST(.. AS %s) converts it.", nq_type_name(target.id));
     }
@@ -138,7 +140,8 @@ nq_status nq__coerce_common(nq__binder *b, uint32_t offset, const char *where,
     }
     NQ_TRY(nq__bind_at(b, offset, nq_type_common(b->ctx, where, types, count, out_type)));
     for (uint32_t i = 0; i < count; ++i) {
-        NQ_TRY(nq__coerce(b, in_out_exprs[i], *out_type, NQ_CAST_IMPLICIT, where, &in_out_exprs[i]));
+        NQ_TRY(
+            nq__coerce(b, in_out_exprs[i], *out_type, NQ_CAST_IMPLICIT, where, &in_out_exprs[i]));
     }
     return NQ_OK;
 }
@@ -204,8 +207,7 @@ static nq_expr *rebuild(nq_arena *arena, const nq_expr *expr, const nq_expr *con
         return cast;
     }
     default:
-        return nq_expr_form(arena, expr->kind, expr->type, expr->is_negated, args,
-                            expr->arg_count);
+        return nq_expr_form(arena, expr->kind, expr->type, expr->is_negated, args, expr->arg_count);
     }
 }
 

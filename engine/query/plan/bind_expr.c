@@ -75,8 +75,7 @@ static nq_status bind_leaf(nq__binder *b, const nq__scope *scope, const nq_ast_e
         return nq__bind_fail(b, ast->offset, NQ_SQL_SYNTAX,
                              "\"*\" stands for columns only in a SELECT list or RETURNING");
     default:
-        return nq__bind_fail(b, ast->offset, NQ_SQL_SYNTAX,
-                             "DEFAULT is not allowed in this place");
+        return nq__bind_fail(b, ast->offset, NQ_SQL_SYNTAX, "DEFAULT is not allowed in this place");
     }
 }
 
@@ -199,9 +198,10 @@ static nq_status bind_like(nq__binder *b, const nq__scope *scope, const nq_ast_e
     if (ast->third != NULL) {
         NQ_TRY(nq__bind_expr(b, scope, ast->third, &args[2]));
     }
-    nq_bytes name = ast->is_case_insensitive
-                        ? (ast->is_negated ? NQ_BYTES_LITERAL("not ilike") : NQ_BYTES_LITERAL("ilike"))
-                        : (ast->is_negated ? NQ_BYTES_LITERAL("not like") : NQ_BYTES_LITERAL("like"));
+    nq_bytes name =
+        ast->is_case_insensitive
+            ? (ast->is_negated ? NQ_BYTES_LITERAL("not ilike") : NQ_BYTES_LITERAL("ilike"))
+            : (ast->is_negated ? NQ_BYTES_LITERAL("not like") : NQ_BYTES_LITERAL("like"));
     return nq__bind_call(b, ast->offset, name, true, args, ast->third == NULL ? 2 : 3, out_expr);
 }
 
@@ -220,7 +220,8 @@ static nq_status bind_case(nq__binder *b, const nq__scope *scope, const nq_ast_e
         } else {
             const nq_expr *pair[2] = {subject, NULL};
             NQ_TRY(nq__bind_expr(b, scope, when, &pair[1]));
-            NQ_TRY(nq__bind_call(b, when->offset, NQ_BYTES_LITERAL("="), true, pair, 2, &condition));
+            NQ_TRY(
+                nq__bind_call(b, when->offset, NQ_BYTES_LITERAL("="), true, pair, 2, &condition));
         }
         NQ_TRY(nq__bind_expr(b, scope, when->next, &result));
         NQ_TRY(nq__exprs_append(b, &whens, condition));
@@ -240,7 +241,8 @@ static nq_status bind_case(nq__binder *b, const nq__scope *scope, const nq_ast_e
         }
         NQ_TRY(nq__exprs_append(b, &args, results.items[i]));
     }
-    return nq__bind_form(b, ast->offset, NQ_EXPR_CASE, type, false, args.items, args.count, out_expr);
+    return nq__bind_form(b, ast->offset, NQ_EXPR_CASE, type, false, args.items, args.count,
+                         out_expr);
 }
 
 static nq_status bind_cast(nq__binder *b, const nq__scope *scope, const nq_ast_expr *ast,

@@ -74,7 +74,8 @@ nq_status nq__table_names(nq__binder *b, const nq_table *table, nq_bytes alias, 
         if (column == NULL) {
             return nq__bind_no_memory(b);
         }
-        NQ_TRY(nq__names_append(b, names, (nq__name){.table = alias, .expr = column, .info = info}));
+        NQ_TRY(
+            nq__names_append(b, names, (nq__name){.table = alias, .expr = column, .info = info}));
     }
     return NQ_OK;
 }
@@ -145,7 +146,8 @@ static nq_status rename_columns(nq__block *block, const nq_ast_from *from, nq__n
                              NQ_BYTES_FORMAT(from->alias.text), names->count - first,
                              from->column_aliases.count);
     }
-    for (const nq_ast_name_node *each = from->column_aliases.first; each != NULL; each = each->next) {
+    for (const nq_ast_name_node *each = from->column_aliases.first; each != NULL;
+         each = each->next) {
         nq__name *name = &names->items[i++];
         name->info.name = each->name.text;
         block->flat[name->expr->index].name = each->name.text;
@@ -227,8 +229,8 @@ static nq_status bind_table(nq__block *block, const nq_ast_from *from, nq__names
 static nq_status bind_derived(nq__block *block, const nq_ast_from *from, nq__names *names,
                               nq__tree **out_tree) {
     if (from->alias.text.size == 0) {
-        nq_status status = nq__bind_fail(block->b, from->offset, NQ_SQL_SYNTAX,
-                                         "a query in FROM needs a name");
+        nq_status status =
+            nq__bind_fail(block->b, from->offset, NQ_SQL_SYNTAX, "a query in FROM needs a name");
         nq_error_set_hint(&block->b->ctx->error, "Write FROM (SELECT ...) AS name.");
         return status;
     }
@@ -336,8 +338,9 @@ static nq_status find_common(nq__binder *b, const nq__names *names, nq_bytes nam
 }
 
 /* One merged column: the outer side's value, or of FULL whichever is there. */
-static nq_status merge_column(nq__binder *b, const nq_ast_from *from, nq_bytes name, uint32_t offset,
-                              nq__names *left, nq__names *right, nq__tree *tree, nq__names *merged) {
+static nq_status merge_column(nq__binder *b, const nq_ast_from *from, nq_bytes name,
+                              uint32_t offset, nq__names *left, nq__names *right, nq__tree *tree,
+                              nq__names *merged) {
     nq__name *left_name, *right_name;
     NQ_TRY(find_common(b, left, name, offset, "left", &left_name));
     NQ_TRY(find_common(b, right, name, offset, "right", &right_name));
@@ -369,7 +372,8 @@ static bool is_visible(const nq__names *names, nq_bytes name) {
 static nq_status merge_columns(nq__binder *b, const nq_ast_from *from, nq__names *left,
                                nq__names *right, nq__tree *tree, nq__names *merged) {
     for (const nq_ast_name_node *each = from->using.first; each != NULL; each = each->next) {
-        NQ_TRY(merge_column(b, from, each->name.text, each->name.offset, left, right, tree, merged));
+        NQ_TRY(
+            merge_column(b, from, each->name.text, each->name.offset, left, right, tree, merged));
     }
     for (uint32_t i = 0; from->is_natural && i < left->count; ++i) {
         nq_bytes name = left->items[i].info.name;
@@ -401,8 +405,8 @@ static nq_status bind_join(nq__block *block, const nq_ast_from *from, nq__names 
     if (tree == NULL) {
         return nq__bind_no_memory(b);
     }
-    tree->join = is_inner ? NQ_JOIN_INNER
-                          : (from->join == NQ_AST_JOIN_FULL ? NQ_JOIN_FULL : NQ_JOIN_LEFT);
+    tree->join =
+        is_inner ? NQ_JOIN_INNER : (from->join == NQ_AST_JOIN_FULL ? NQ_JOIN_FULL : NQ_JOIN_LEFT);
     tree->left = is_right ? right_tree : left_tree;
     tree->right = is_right ? left_tree : right_tree;
     NQ_TRY(merge_columns(b, from, &left, &right, tree, &merged));

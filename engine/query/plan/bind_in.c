@@ -1,15 +1,16 @@
 /* Bind IN (query), where its value is needed and not just the rows it keeps.
  *
- * x IN (q) is true when some row of q equals x; else unknown when q holds a null, or x is null and q is
- * not empty; else false. The first is a left join with the distinct rows of q (or, when x names no
- * column, an EXISTS); the rest is one query over q that runs only if a row needs it:
+ * x IN (q) is true when some row of q equals x; else unknown when q holds a null, or x is null and
+ * q is not empty; else false. The first is a left join with the distinct rows of q (or, when x
+ * names no column, an EXISTS); the rest is one query over q that runs only if a row needs it:
  *
  *     CASE WHEN matched THEN true
  *          WHEN summary = 2 OR x IS NULL AND summary <> 0 THEN NULL
- *          ELSE false END                       summary: 0 q is empty, 1 it has no null, 2 it has one
+ *          ELSE false END                       summary: 0 q is empty, 1 it has no null, 2 it has
+ * one
  *
- * The plan of q is shared by both uses, which doubles the work at each level of nesting: the depth is
- * bounded. */
+ * The plan of q is shared by both uses, which doubles the work at each level of nesting: the depth
+ * is bounded. */
 #include "engine/query/plan/bind_internal.h"
 
 enum { IN_DEPTH_MAX = 6 };
@@ -107,8 +108,7 @@ static nq_status mark_rows(nq__binder *b, nq_plan_node *input, nq_plan_node **ou
     columns[0] = input->columns[0];
     columns[1] = (nq_column_info){.name = NQ_BYTES_LITERAL("matched"), .type = boolean};
     project->project.exprs = (nq_plan_exprs){exprs, 2};
-    *out_node =
-        nq__node_over(b, NQ_PLAN_DISTINCT, project, 2, columns, input->estimated_rows);
+    *out_node = nq__node_over(b, NQ_PLAN_DISTINCT, project, 2, columns, input->estimated_rows);
     bool is_ok = exprs[0] != NULL && exprs[1] != NULL && *out_node != NULL;
     return is_ok ? NQ_OK : nq__bind_no_memory(b);
 }
@@ -163,7 +163,8 @@ static nq_status count_of(nq__binder *b, nq_plan_aggregate_call *call, const nq_
 }
 
 static nq_status small_integer(nq__binder *b, int64_t value, const nq_expr **out_expr) {
-    *out_expr = nq_expr_constant(b->arena, (nq_value){.type = integer.id, .integer = value}, integer);
+    *out_expr =
+        nq_expr_constant(b->arena, (nq_value){.type = integer.id, .integer = value}, integer);
     return *out_expr == NULL ? nq__bind_no_memory(b) : NQ_OK;
 }
 
@@ -192,7 +193,8 @@ static nq_status summarize(nq__binder *b, uint32_t offset, nq_plan_node *query,
     pairs[0][0] = pairs[1][0];
     NQ_TRY(small_integer(b, 0, &pairs[0][1]));
     for (uint32_t i = 0; i < 2; ++i) {
-        NQ_TRY(nq__bind_call(b, offset, NQ_BYTES_LITERAL("="), true, pairs[i], 2, &branches[2 * i]));
+        NQ_TRY(
+            nq__bind_call(b, offset, NQ_BYTES_LITERAL("="), true, pairs[i], 2, &branches[2 * i]));
         NQ_TRY(small_integer(b, i, &branches[2 * i + 1]));
     }
     NQ_TRY(small_integer(b, 2, &branches[4]));

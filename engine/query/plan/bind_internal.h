@@ -1,9 +1,10 @@
 /* What the binder's files share.
  *
- * A query block (one SELECT) is bound over one flat row: the columns of all its FROM leaves side by side,
- * numbered in the order written, whatever order the joins are run in later. Bound expressions of the
- * block speak of flat columns; aggregate calls stand in them as columns from NQ__AGGREGATE_BASE on. When
- * the joins are planned the flat numbers are mapped to positions in the real rows. */
+ * A query block (one SELECT) is bound over one flat row: the columns of all its FROM leaves side by
+ * side, numbered in the order written, whatever order the joins are run in later. Bound expressions
+ * of the block speak of flat columns; aggregate calls stand in them as columns from
+ * NQ__AGGREGATE_BASE on. When the joins are planned the flat numbers are mapped to positions in the
+ * real rows. */
 #ifndef NQ_QUERY_PLAN_BIND_INTERNAL_H
 #define NQ_QUERY_PLAN_BIND_INTERNAL_H
 
@@ -23,11 +24,11 @@ typedef struct nq__binder {
     const nq_bind_options *options;
     const nq_ast_parameter *parameters;
     uint32_t parameter_count;
-    nq_type *parameter_types;       /* UNKNOWN until a place settles it */
+    nq_type *parameter_types; /* UNKNOWN until a place settles it */
     nq_plan_subquery *subqueries;
     uint32_t subquery_count, subquery_capacity;
-    struct nq__with *with;          /* innermost first */
-    uint32_t in_depth;              /* IN (query) inside IN (query) */
+    struct nq__with *with; /* innermost first */
+    uint32_t in_depth;     /* IN (query) inside IN (query) */
 } nq__binder;
 
 /* A common table expression in scope. */
@@ -37,14 +38,15 @@ typedef struct nq__with {
     struct nq__with *visible; /* what its own query sees */
 } nq__with;
 
-#define nq__bind_fail(b, at, code, ...) nq_fail_in_sql((b)->ctx, (b)->sql, (at), (code), __VA_ARGS__)
+#define nq__bind_fail(b, at, code, ...) \
+    nq_fail_in_sql((b)->ctx, (b)->sql, (at), (code), __VA_ARGS__)
 /* Gives a failure of another room its place. */
 nq_status nq__bind_at(nq__binder *b, uint32_t offset, nq_status status);
 void *nq__bind_alloc(nq__binder *b, size_t count, size_t element_bytes); /* zeroed; NULL: failed */
 nq_status nq__bind_no_memory(nq__binder *b);
 /* Room for one more element. */
-nq_status nq__bind_grow(nq__binder *b, void *in_out_items, uint32_t count, uint32_t *in_out_capacity,
-                        size_t element_bytes);
+nq_status nq__bind_grow(nq__binder *b, void *in_out_items, uint32_t count,
+                        uint32_t *in_out_capacity, size_t element_bytes);
 
 typedef struct nq__exprs {
     const nq_expr **items;
@@ -130,12 +132,13 @@ nq_status nq__coerce_unknown(nq__binder *b, const nq_expr *expr, const nq_expr *
 nq_status nq__coerce_common(nq__binder *b, uint32_t offset, const char *where,
                             const nq_expr **in_out_exprs, uint32_t count, nq_type *out_type);
 
-/* A call, cast or form of constants becomes its value, if it has one: what would raise an error is left
- * to run time, where it may never be reached. */
+/* A call, cast or form of constants becomes its value, if it has one: what would raise an error is
+ * left to run time, where it may never be reached. */
 const nq_expr *nq__fold(nq__binder *b, nq_expr *expr);
 
-/* The tree rebuilt, each node first offered to `replace`: what it answers stands for the node (NULL:
- * descend). A failure is reported through *user. NULL: out of memory, or `replace` asked to stop. */
+/* The tree rebuilt, each node first offered to `replace`: what it answers stands for the node
+ * (NULL: descend). A failure is reported through *user. NULL: out of memory, or `replace` asked to
+ * stop. */
 typedef struct nq__rewriter {
     nq__binder *b;
     bool (*replace)(struct nq__rewriter *rewriter, const nq_expr *expr, const nq_expr **out_expr);
@@ -154,14 +157,15 @@ typedef struct nq__leaf {
     nq_plan_node *node;
     nq_bytes alias;
     uint32_t first_column, column_count; /* flat */
-    bool has_row_key;      /* a last flat column holds the row's identity */
-    bool is_internal;      /* made for an IN (query): no name leads to it */
+    bool has_row_key;                    /* a last flat column holds the row's identity */
+    bool is_internal;                    /* made for an IN (query): no name leads to it */
     double rows;
 } nq__leaf;
 
 typedef enum nq__tree_kind { NQ__TREE_LEAF, NQ__TREE_INNER, NQ__TREE_OUTER } nq__tree_kind;
 
-/* A join as written: INNER is two inputs in any order, OUTER keeps its sides (LEFT, FULL, SEMI, ANTI). */
+/* A join as written: INNER is two inputs in any order, OUTER keeps its sides (LEFT, FULL, SEMI,
+ * ANTI). */
 typedef struct nq__tree {
     nq__tree_kind kind;
     nq_join_kind join;
@@ -180,10 +184,10 @@ typedef struct nq__block {
     nq_column_info *flat; /* by flat column */
     uint32_t *leaf_of;    /* by flat column */
     uint32_t flat_count, flat_capacity, leaf_of_capacity;
-    nq__tree *tree; /* NULL: no FROM */
-    nq__exprs where;      /* split at AND */
-    bool *is_used;        /* by flat column */
-    uint32_t *map;        /* scratch, by flat column */
+    nq__tree *tree;  /* NULL: no FROM */
+    nq__exprs where; /* split at AND */
+    bool *is_used;   /* by flat column */
+    uint32_t *map;   /* scratch, by flat column */
 } nq__block;
 
 /* Binds FROM: fills leaves and tree, answers the names it offers. */
@@ -243,9 +247,9 @@ typedef struct nq__query {
     const nq__scope *outer;
     nq__with *with;
     uint32_t column_count;
-    const nq_expr **exprs;    /* SELECT: over the flat row; VALUES: row after row */
-    nq_column_info *columns;  /* name and type; UNKNOWN where untyped */
-    uint32_t row_count;       /* VALUES */
+    const nq_expr **exprs;   /* SELECT: over the flat row; VALUES: row after row */
+    nq_column_info *columns; /* name and type; UNKNOWN where untyped */
+    uint32_t row_count;      /* VALUES */
     struct nq__query *left, *right;
     struct nq__select *select;
 } nq__query;

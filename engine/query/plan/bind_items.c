@@ -19,8 +19,8 @@ static nq_status expand_star(nq__binder *b, const nq__scope *scope, const nq_ast
     bool has_any = false;
     for (uint32_t i = 0; i < names->count; ++i) {
         const nq__name *name = &names->items[i];
-        bool is_meant = star->table.size == 0 ? !name->is_hidden
-                                              : nq_bytes_equal(name->table, star->table);
+        bool is_meant =
+            star->table.size == 0 ? !name->is_hidden : nq_bytes_equal(name->table, star->table);
         if (!is_meant) {
             continue;
         }

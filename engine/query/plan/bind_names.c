@@ -90,9 +90,18 @@ static void hint_nearest(nq__binder *b, const nq__names *names, nq_bytes wanted)
     }
 }
 
+static bool is_table_in_scope(const nq__scope *scope, nq_bytes table) {
+    for (; scope != NULL; scope = scope->outer) {
+        if (has_table(scope->names, table)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static nq_status fail_unknown(nq__binder *b, const nq__scope *scope, const nq_ast_expr *column) {
     nq_status status;
-    if (column->table.size > 0 && !has_table(scope->names, column->table)) {
+    if (column->table.size > 0 && !is_table_in_scope(scope, column->table)) {
         status = nq__bind_fail(b, column->offset, NQ_TABLE_NOT_FOUND,
                                "no table or alias \"%.*s\" is in scope here",
                                NQ_BYTES_FORMAT(column->table));
@@ -122,10 +131,11 @@ nq_status nq__resolve(nq__binder *b, const nq__scope *scope, const nq_ast_expr *
         const nq__name *found = NULL;
         NQ_TRY(find_in(b, outer->names, column, &found));
         if (found != NULL) {
-            return nq__bind_fail(b, column->offset, NQ_FEATURE_UNSUPPORTED,
-                                 "\"%.*s\" belongs to the enclosing query: correlated subqueries are "
-                                 "not supported here by this version",
-                                 NQ_BYTES_FORMAT(column->name));
+            return nq__bind_fail(
+                b, column->offset, NQ_FEATURE_UNSUPPORTED,
+                "\"%.*s\" belongs to the enclosing query: correlated subqueries are "
+                "not supported here by this version",
+                NQ_BYTES_FORMAT(column->name));
         }
     }
     return fail_unknown(b, scope, column);
@@ -140,7 +150,7 @@ nq_bytes nq__derive_name(const nq_ast_expr *ast) {
         return ast->call->name.text;
     case NQ_AST_CASE:
         return ast->right != NULL && ast->right->kind == NQ_AST_COLUMN ? ast->right->name
-                                                                         : NQ_BYTES_LITERAL("case");
+                                                                       : NQ_BYTES_LITERAL("case");
     case NQ_AST_EXISTS:
         return NQ_BYTES_LITERAL("exists");
     case NQ_AST_CAST: {

@@ -101,8 +101,8 @@ nq_status nq__plan_sort(nq__binder *b, const nq_ast_query *ast, const nq__scope 
     NQ_TRY(bind_limit(b, outer, ast->limit_offset, "OFFSET", &offset));
     bool is_top = is_small(limit, offset);
     double rows = is_top ? limited_rows(input, limit, offset) : input->estimated_rows;
-    nq_plan_node *node = nq__node_over(b, is_top ? NQ_PLAN_TOP_N : NQ_PLAN_SORT, input, column_count,
-                                       columns, rows);
+    nq_plan_node *node =
+        nq__node_over(b, is_top ? NQ_PLAN_TOP_N : NQ_PLAN_SORT, input, column_count, columns, rows);
     if (node == NULL) {
         return nq__bind_no_memory(b);
     }
@@ -128,8 +128,7 @@ static nq_status output_key(nq__binder *b, const nq__query *query, const nq_ast_
         }
     }
     if (column == UINT32_MAX) {
-        return nq__bind_fail(b, ast->offset,
-                             is_name ? NQ_UNKNOWN_COLUMN : NQ_FEATURE_UNSUPPORTED,
+        return nq__bind_fail(b, ast->offset, is_name ? NQ_UNKNOWN_COLUMN : NQ_FEATURE_UNSUPPORTED,
                              "ORDER BY of VALUES or a set operation takes a result column's name "
                              "or position");
     }
@@ -193,7 +192,10 @@ static nq_status bind_values(nq__binder *b, nq__query *query) {
             return nq__bind_no_memory(b);
         }
         memcpy(name, "column", 6); /* column1, column2 .. as in PostgreSQL */
-        uint32_t number = i + 1, digits = number < 10 ? 1 : number < 100 ? 2 : number < 1000 ? 3 : 4;
+        uint32_t number = i + 1, digits = number < 10     ? 1
+                                          : number < 100  ? 2
+                                          : number < 1000 ? 3
+                                                          : 4;
         for (uint32_t digit = digits; digit > 0; --digit, number /= 10) {
             name[5 + digit] = (uint8_t)('0' + number % 10);
         }
@@ -365,7 +367,8 @@ nq_status nq__query_coerce(nq__binder *b, nq__query *query, const nq_type *types
     if (query->ast->kind == NQ_AST_NESTED) {
         return nq__query_coerce(b, query->left, types, level);
     }
-    if (query->exprs == NULL) { /* a set operation: its sides already agree on these or on narrower */
+    if (query->exprs ==
+        NULL) { /* a set operation: its sides already agree on these or on narrower */
         for (uint32_t i = 0; types != NULL && i < query->column_count; ++i) {
             if (types[i].id != query->columns[i].type.id) {
                 NQ_TRY(nq__query_coerce(b, query->left, types, level));

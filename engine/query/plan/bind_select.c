@@ -1,9 +1,10 @@
 /* Bind SELECT: one query block, from names to operators.
  *
- * Bound first, in the order of the standard: FROM, WHERE, the SELECT list, GROUP BY, HAVING, ORDER BY.
- * Planned last, bottom up: joins, aggregation, HAVING, projection, DISTINCT, sort, limit. Between the
- * two, expressions above an aggregation are rewritten to speak of its output: a subtree equal to a group
- * key is that key, an aggregate call its result, and any column left over is the grouping error. */
+ * Bound first, in the order of the standard: FROM, WHERE, the SELECT list, GROUP BY, HAVING, ORDER
+ * BY. Planned last, bottom up: joins, aggregation, HAVING, projection, DISTINCT, sort, limit.
+ * Between the two, expressions above an aggregation are rewritten to speak of its output: a subtree
+ * equal to a group key is that key, an aggregate call its result, and any column left over is the
+ * grouping error. */
 #include "engine/query/plan/bind_internal.h"
 
 typedef struct nq__select {
@@ -140,8 +141,8 @@ static nq_status order_column(nq__binder *b, nq__query *query, const nq_ast_expr
     }
     if (find_output_name(query, ast, out_column, &count)) {
         if (count > 1) {
-            return nq__bind_fail(b, ast->offset, NQ_AMBIGUOUS_COLUMN, "ORDER BY \"%.*s\" is ambiguous",
-                                 NQ_BYTES_FORMAT(ast->name));
+            return nq__bind_fail(b, ast->offset, NQ_AMBIGUOUS_COLUMN,
+                                 "ORDER BY \"%.*s\" is ambiguous", NQ_BYTES_FORMAT(ast->name));
         }
         return NQ_OK;
     }
@@ -154,8 +155,8 @@ static nq_status order_column(nq__binder *b, nq__query *query, const nq_ast_expr
     NQ_TRY(nq__bind_expr(b, &scope, ast, &expr));
     NQ_TRY(nq__coerce_unknown(b, expr, &expr));
     for (uint32_t i = 0; i < query->column_count + order->extra.count; ++i) {
-        const nq_expr *other = i < query->column_count ? query->exprs[i]
-                                                       : order->extra.items[i - query->column_count];
+        const nq_expr *other =
+            i < query->column_count ? query->exprs[i] : order->extra.items[i - query->column_count];
         if (nq_expr_equal(expr, other)) {
             *out_column = i;
             return NQ_OK;
@@ -186,8 +187,8 @@ static nq_status bind_order_by(nq__binder *b, nq__query *query, ordering *out_or
 
 /* ---- Aggregation ---- */
 
-/* PostgreSQL lets a grouped primary key stand for the whole row of its table: its other columns follow
- * from it, so they become keys too and the groups stay what they were. */
+/* PostgreSQL lets a grouped primary key stand for the whole row of its table: its other columns
+ * follow from it, so they become keys too and the groups stay what they were. */
 static bool is_key_grouped(const nq__select *select, const nq__leaf *leaf) {
     if (leaf->table == NULL || leaf->table->definition.key_column_count == 0) {
         return false;
@@ -213,10 +214,10 @@ static nq_status fail_ungrouped(nq__select *select, const nq_expr *column) {
         return nq__bind_fail(b, column->offset, NQ_FEATURE_UNSUPPORTED,
                              "IN (query) over groups is not supported by this version");
     }
-    nq_status status = nq__bind_fail(
-        b, column->offset, NQ_GROUPING_ERROR,
-        "column \"%.*s\" must appear in GROUP BY or be used in an aggregate function",
-        NQ_BYTES_FORMAT(info->name));
+    nq_status status =
+        nq__bind_fail(b, column->offset, NQ_GROUPING_ERROR,
+                      "column \"%.*s\" must appear in GROUP BY or be used in an aggregate function",
+                      NQ_BYTES_FORMAT(info->name));
     nq_error_set_object(&b->ctx->error, (const char *)info->name.data, info->name.size);
     return status;
 }
@@ -353,11 +354,11 @@ static nq_status plan_aggregate(nq__select *select, const nq__planned *planned,
     for (uint32_t i = 0; i < call_count; ++i) {
         nq_plan_aggregate_call *call = &select->aggregates.calls[i];
         NQ_TRY(map_call(block, planned, call));
-        columns[key_count + i] = (nq_column_info){
-            .name = nq_bytes_of_cstr(call->function->name), .type = call->type, .is_nullable = true};
+        columns[key_count + i] = (nq_column_info){.name = nq_bytes_of_cstr(call->function->name),
+                                                  .type = call->type,
+                                                  .is_nullable = true};
     }
-    node->aggregate =
-        (nq_plan_aggregate){{keys, key_count}, select->aggregates.calls, call_count};
+    node->aggregate = (nq_plan_aggregate){{keys, key_count}, select->aggregates.calls, call_count};
     *out_node = node;
     return NQ_OK;
 }
@@ -387,9 +388,9 @@ static nq_status plan_project(nq__binder *b, const nq__query *query, const order
     }
     for (uint32_t i = 0; i < count; ++i) {
         exprs[i] = i < shown ? query->exprs[i] : order->extra.items[i - shown];
-        columns[i] = i < shown ? query->columns[i]
-                               : (nq_column_info){.name = NQ_BYTES_LITERAL("order"),
-                                                  .is_nullable = true};
+        columns[i] = i < shown
+                         ? query->columns[i]
+                         : (nq_column_info){.name = NQ_BYTES_LITERAL("order"), .is_nullable = true};
         columns[i].type = exprs[i]->type;
     }
     if (is_identity(exprs, count, input)) {

@@ -1,7 +1,7 @@
 /* Bind definitions: CREATE TABLE, DROP TABLE, TRUNCATE.
  *
- * Defaults and checks are bound once here, so that a table cannot be created with one that never works,
- * and stored as canonical text. */
+ * Defaults and checks are bound once here, so that a table cannot be created with one that never
+ * works, and stored as canonical text. */
 #include "engine/query/plan/bind_internal.h"
 #include "engine/query/sql/print.h"
 
@@ -122,7 +122,8 @@ static nq_status define_key(nq__binder *b, const nq_ast_create_table *ast,
         NQ_TRY(add_key_column(b, definition, key, each->name.text, each->name.offset));
     }
     uint32_t column = 0;
-    for (const nq_ast_column *each = ast->columns.first; each != NULL; each = each->next, ++column) {
+    for (const nq_ast_column *each = ast->columns.first; each != NULL;
+         each = each->next, ++column) {
         for (uint32_t i = 0; i < definition->key_column_count; ++i) {
             if (key[i] == column && each->is_null) {
                 return nq__bind_fail(b, each->name.offset, NQ_INVALID_DEFINITION,

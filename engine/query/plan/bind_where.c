@@ -13,8 +13,8 @@ nq_status nq__split_and(nq__binder *b, const nq_expr *condition, nq__exprs *conj
     return is_true ? NQ_OK : nq__exprs_append(b, conjuncts, condition);
 }
 
-/* x IN (query) keeps the rows with a match in the query; NOT IN those without, where a null on either
- * side leaves it unknown. */
+/* x IN (query) keeps the rows with a match in the query; NOT IN those without, where a null on
+ * either side leaves it unknown. */
 static nq_status join_in_query(nq__block *block, const nq__scope *scope, const nq_ast_expr *ast,
                                bool is_negated) {
     nq__binder *b = block->b;
@@ -35,8 +35,8 @@ static nq_status bind_conjunct(nq__block *block, const nq__scope *scope, const n
         bare = bare->left;
         is_negated = !is_negated;
     }
-    bool is_join = bare->kind == NQ_AST_IN_QUERY && block->tree != NULL &&
-                   !nq__is_without_columns(bare->left);
+    bool is_join =
+        bare->kind == NQ_AST_IN_QUERY && block->tree != NULL && !nq__is_without_columns(bare->left);
     if (is_join) {
         return join_in_query(block, scope, bare, is_negated != bare->is_negated);
     }
@@ -49,8 +49,7 @@ nq_status nq__bind_where(nq__block *block, const nq__names *names, const nq_ast_
     if (where == NULL) {
         return NQ_OK;
     }
-    nq__scope scope = {
-        .outer = block->outer, .names = names, .block = block, .place = "WHERE"};
+    nq__scope scope = {.outer = block->outer, .names = names, .block = block, .place = "WHERE"};
     if (where->kind != NQ_AST_AND) {
         return bind_conjunct(block, &scope, where);
     }

@@ -1,7 +1,7 @@
 /* Bind writing: INSERT, UPDATE, DELETE.
  *
- * What is written is cast by assignment's rules; what is not given is the column's default. NOT NULL,
- * lengths and keys are checked where the rows are stored. */
+ * What is written is cast by assignment's rules; what is not given is the column's default. NOT
+ * NULL, lengths and keys are checked where the rows are stored. */
 #include "engine/query/plan/bind_internal.h"
 
 /* ---- Stored expressions ---- */
@@ -45,7 +45,8 @@ nq_status nq__bind_default(nq__binder *b, const nq_table *table, uint32_t column
         NQ_TRY(bind_stored(b, definition->default_sql, NULL, "DEFAULT", &bound));
         return coerce_to_column(b, bound, definition, out_expr);
     }
-    nq_expr *null = nq_expr_constant(b->arena, NQ_VALUE_NULL(definition->type.id), definition->type);
+    nq_expr *null =
+        nq_expr_constant(b->arena, NQ_VALUE_NULL(definition->type.id), definition->type);
     *out_expr = null;
     return null == NULL ? nq__bind_no_memory(b) : NQ_OK;
 }
@@ -95,10 +96,9 @@ static nq_status find_column(nq__binder *b, const nq_table *table, const nq_ast_
     if (*out_column != UINT32_MAX) {
         return NQ_OK;
     }
-    nq_status status = nq__bind_fail(b, name->offset, NQ_UNKNOWN_COLUMN,
-                                     "column \"%.*s\" of table \"%.*s\" does not exist",
-                                     NQ_BYTES_FORMAT(name->text),
-                                     NQ_BYTES_FORMAT(table->definition.name));
+    nq_status status = nq__bind_fail(
+        b, name->offset, NQ_UNKNOWN_COLUMN, "column \"%.*s\" of table \"%.*s\" does not exist",
+        NQ_BYTES_FORMAT(name->text), NQ_BYTES_FORMAT(table->definition.name));
     nq_error_set_object(&b->ctx->error, (const char *)name->text.data, name->text.size);
     return status;
 }
@@ -166,7 +166,8 @@ static nq_status match_targets(insertion *in, uint32_t value_count, uint32_t off
         return NQ_OK;
     }
     uint32_t wanted = in->ast->columns.count == 0 ? column_count : in->target_count;
-    return nq__bind_fail(in->b, offset, NQ_SQL_SYNTAX, "INSERT has %s values than columns: %u for %u",
+    return nq__bind_fail(in->b, offset, NQ_SQL_SYNTAX,
+                         "INSERT has %s values than columns: %u for %u",
                          value_count < wanted ? "fewer" : "more", value_count, wanted);
 }
 
@@ -231,7 +232,8 @@ static nq_status insert_values(insertion *in, const nq_ast_rows *rows, nq_plan_n
         for (uint32_t i = 0; i < column_count; ++i) {
             next[i] = missing[i];
         }
-        for (const nq_ast_expr *each = row->values.first; each != NULL; each = each->next, ++value) {
+        for (const nq_ast_expr *each = row->values.first; each != NULL;
+             each = each->next, ++value) {
             uint32_t column = in->targets[value];
             NQ_TRY(given_value(in, &scope, column, each, &next[column]));
         }
@@ -307,8 +309,8 @@ static nq_status insert_query(insertion *in, nq_plan_node **out_node) {
         column->offset = in->ast->source->offset;
         NQ_TRY(coerce_to_column(b, column, &in->table->definition.columns[i], &exprs[i]));
     }
-    nq_plan_node *node = nq__node_over(b, NQ_PLAN_PROJECT, input, column_count, columns,
-                                       input->estimated_rows);
+    nq_plan_node *node =
+        nq__node_over(b, NQ_PLAN_PROJECT, input, column_count, columns, input->estimated_rows);
     if (node == NULL) {
         return nq__bind_no_memory(b);
     }
@@ -389,7 +391,8 @@ static nq_status check_conflict_target(insertion *in) {
     }
     uint32_t count = 0;
     bool is_key = ast->conflict_target.count == definition->key_column_count;
-    for (const nq_ast_name_node *each = ast->conflict_target.first; each != NULL; each = each->next) {
+    for (const nq_ast_name_node *each = ast->conflict_target.first; each != NULL;
+         each = each->next) {
         uint32_t column;
         NQ_TRY(find_column(in->b, in->table, &each->name, &column));
         for (uint32_t i = 0; i < definition->key_column_count; ++i) {
@@ -423,8 +426,8 @@ static nq_status bind_conflict(insertion *in, nq_bytes alias, nq_plan_node *node
     node->insert.assignment_count = in->ast->conflict_sets.count;
     NQ_TRY(bind_sets(b, in->table, &scope, &in->ast->conflict_sets, &node->insert.assignments));
     if (in->ast->conflict_where != NULL) {
-        NQ_TRY(nq__bind_condition(b, &scope, in->ast->conflict_where,
-                                  &node->insert.conflict_where));
+        NQ_TRY(
+            nq__bind_condition(b, &scope, in->ast->conflict_where, &node->insert.conflict_where));
     }
     return NQ_OK;
 }
@@ -435,8 +438,7 @@ nq_status nq__bind_insert(nq__binder *b, const nq_ast_insert *ast, nq_plan_node 
     NQ_TRY(list_targets(&in));
     nq_plan_node *input = NULL;
     NQ_TRY(insert_rows(&in, &input));
-    nq_plan_node *node =
-        nq__node_over(b, NQ_PLAN_INSERT, input, 0, NULL, input->estimated_rows);
+    nq_plan_node *node = nq__node_over(b, NQ_PLAN_INSERT, input, 0, NULL, input->estimated_rows);
     if (node == NULL) {
         return nq__bind_no_memory(b);
     }
@@ -463,8 +465,8 @@ static nq_status keep_row(nq__block *block, const nq__planned *planned, uint32_t
         return NQ_OK;
     }
     const nq_expr **exprs = nq__bind_alloc(b, row_width, sizeof(*exprs));
-    nq_plan_node *node = nq__node_over(b, NQ_PLAN_PROJECT, planned->node, row_width, block->flat,
-                                       planned->rows);
+    nq_plan_node *node =
+        nq__node_over(b, NQ_PLAN_PROJECT, planned->node, row_width, block->flat, planned->rows);
     if (exprs == NULL || node == NULL) {
         return nq__bind_no_memory(b);
     }
@@ -479,8 +481,8 @@ static nq_status keep_row(nq__block *block, const nq__planned *planned, uint32_t
     return NQ_OK;
 }
 
-/* The rows to change: whole, with their keys. The target is the first leaf and every join keeps it on
- * the left, so its columns come first. */
+/* The rows to change: whole, with their keys. The target is the first leaf and every join keeps it
+ * on the left, so its columns come first. */
 static nq_status plan_target(nq__block *block, const nq_ast_name *table, const nq_ast_name *alias,
                              const nq_ast_expr *where, nq__names *out_names,
                              nq_plan_node **out_node) {
@@ -510,8 +512,7 @@ nq_status nq__bind_update(nq__binder *b, const nq_ast_update *ast, nq_plan_node 
     nq_plan_node *input = NULL;
     NQ_TRY(plan_target(block, &ast->table, &ast->alias, ast->where, &names, &input));
     const nq_table *table = block->leaves[0].table;
-    nq_plan_node *node =
-        nq__node_over(b, NQ_PLAN_UPDATE, input, 0, NULL, input->estimated_rows);
+    nq_plan_node *node = nq__node_over(b, NQ_PLAN_UPDATE, input, 0, NULL, input->estimated_rows);
     if (node == NULL) {
         return nq__bind_no_memory(b);
     }
@@ -534,8 +535,7 @@ nq_status nq__bind_delete(nq__binder *b, const nq_ast_delete *ast, nq_plan_node 
     nq__names names = {0};
     nq_plan_node *input = NULL;
     NQ_TRY(plan_target(block, &ast->table, &ast->alias, ast->where, &names, &input));
-    nq_plan_node *node =
-        nq__node_over(b, NQ_PLAN_DELETE, input, 0, NULL, input->estimated_rows);
+    nq_plan_node *node = nq__node_over(b, NQ_PLAN_DELETE, input, 0, NULL, input->estimated_rows);
     if (node == NULL) {
         return nq__bind_no_memory(b);
     }

@@ -1,7 +1,8 @@
 /* Estimate: what share of the rows a condition lets pass, without statistics of the values.
  *
- * The figures are PostgreSQL's defaults in spirit: an equality is rare, a comparison takes a third, and
- * conditions are taken to be independent. Sizes of tables are real; these shares are not measured. */
+ * The figures are PostgreSQL's defaults in spirit: an equality is rare, a comparison takes a third,
+ * and conditions are taken to be independent. Sizes of tables are real; these shares are not
+ * measured. */
 #include "engine/query/plan/bind_internal.h"
 
 static const double equality_share = 0.01;
@@ -34,7 +35,7 @@ double nq__selectivity(const nq_expr *conjunct) {
             return range_share;
         }
         return is_operator(conjunct, "like") || is_operator(conjunct, "ilike") ? pattern_share
-                                                                              : other_share;
+                                                                               : other_share;
     case NQ_EXPR_IN_LIST:
         share = equality_share * (conjunct->arg_count - 1);
         share = share > 0.9 ? 0.9 : share;

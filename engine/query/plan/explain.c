@@ -105,8 +105,8 @@ static void put_exprs(describer *d, nq_plan_exprs exprs, column_names *names) {
 
 static column_names input_names(const describer *d, const nq_plan_node *node) {
     const nq_plan_node *first = node->inputs[0];
-    column_names names = {.first = first->columns, .first_count = first->column_count,
-                          .arena = d->arena};
+    column_names names = {
+        .first = first->columns, .first_count = first->column_count, .arena = d->arena};
     if (node->input_count > 1) {
         names.second = node->inputs[1]->columns;
         names.second_count = node->inputs[1]->column_count;
@@ -311,7 +311,7 @@ static void describe_details(describer *d, const nq_plan_node *node) {
 
 static const char *join_word(nq_join_kind kind) {
     static const char *const words[] = {
-        [NQ_JOIN_INNER] = "", [NQ_JOIN_LEFT] = "Left ", [NQ_JOIN_FULL] = "Full ",
+        [NQ_JOIN_INNER] = "",     [NQ_JOIN_LEFT] = "Left ", [NQ_JOIN_FULL] = "Full ",
         [NQ_JOIN_SEMI] = "Semi ", [NQ_JOIN_ANTI] = "Anti ", [NQ_JOIN_ANTI_IN] = "Not In ",
     };
     return words[kind];

@@ -12,8 +12,9 @@ typedef struct nq_plan_line {
     nq_bytes details;       /* "filter: (a > 1)" lines joined by \n, or empty */
 } nq_plan_line;
 
-/* The plan's nodes, root first, inputs after their parents, left before right; uncorrelated subqueries
- * follow as roots of their own, in plan->subqueries' order. Everything lives in `arena`. */
+/* The plan's nodes, root first, inputs after their parents, left before right; uncorrelated
+ * subqueries follow as roots of their own, in plan->subqueries' order. Everything lives in `arena`.
+ */
 nq_status nq_plan_describe(nq_ctx *ctx, nq_arena *arena, const nq_plan *plan,
                            nq_plan_line **out_lines, uint32_t *out_line_count);
 

@@ -59,7 +59,8 @@ const nq_expr *nq__and_all(nq__binder *b, const nq_expr *const *conjuncts, uint3
     if (count < 2) {
         return count == 0 ? NULL : conjuncts[0];
     }
-    nq_expr *all = nq_expr_form(b->arena, NQ_EXPR_AND, NQ_TYPE(NQ_TYPE_BOOL), false, conjuncts, count);
+    nq_expr *all =
+        nq_expr_form(b->arena, NQ_EXPR_AND, NQ_TYPE(NQ_TYPE_BOOL), false, conjuncts, count);
     *out_is_ok = all != NULL;
     if (all != NULL) {
         all->offset = conjuncts[0]->offset;

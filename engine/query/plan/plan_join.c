@@ -105,8 +105,8 @@ static nq_status concatenate(nq__block *block, nq_join_kind kind, const nq__plan
         const nq__planned *side = i < left_count ? left : right;
         uint32_t position = i < left_count ? i : i - left_count;
         columns[i] = side->node->columns[position];
-        bool is_outer = i < left_count ? kind == NQ_JOIN_FULL
-                                       : kind == NQ_JOIN_FULL || kind == NQ_JOIN_LEFT;
+        bool is_outer =
+            i < left_count ? kind == NQ_JOIN_FULL : kind == NQ_JOIN_FULL || kind == NQ_JOIN_LEFT;
         columns[i].is_nullable |= is_outer;
         joined->flat[i] = side->flat[position];
     }
@@ -179,7 +179,8 @@ static bool is_key_join_better(nq_join_kind kind, const nq__planned *left,
            right->node->kind != NQ_PLAN_KEY_LOOKUP;
 }
 
-/* Equalities that are not part of the key, and the right side's own filter, are checked on the row. */
+/* Equalities that are not part of the key, and the right side's own filter, are checked on the row.
+ */
 static nq_status key_join_rest(nq__block *block, const nq__planned *right, const join_sides *sides,
                                const nq__exprs *conditions, uint64_t used, nq__exprs *rest) {
     nq__binder *b = block->b;

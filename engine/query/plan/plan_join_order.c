@@ -1,8 +1,8 @@
 /* Plan the join order: greedy operator ordering (Fegaras, DEXA 1998).
  *
- * Every input starts as a piece. The two pieces whose join is estimated smallest become one, until one is
- * left; pieces that no condition connects are only multiplied when nothing else remains. The result may
- * be bushy. The smaller side of a hash join is built. */
+ * Every input starts as a piece. The two pieces whose join is estimated smallest become one, until
+ * one is left; pieces that no condition connects are only multiplied when nothing else remains. The
+ * result may be bushy. The smaller side of a hash join is built. */
 #include "engine/query/plan/join_internal.h"
 
 typedef struct ordering {

@@ -1,8 +1,9 @@
 /* Plan joins: from the joins as written to operators in a good order.
  *
- * Conditions sink to the lowest place where their columns meet: into a scan, into the join that first
- * brings them together. Inner joins are ordered greedily (GOO: always the pair of pieces whose join
- * yields the fewest rows), outer joins keep their sides and only take what may pass them. */
+ * Conditions sink to the lowest place where their columns meet: into a scan, into the join that
+ * first brings them together. Inner joins are ordered greedily (GOO: always the pair of pieces
+ * whose join yields the fewest rows), outer joins keep their sides and only take what may pass
+ * them. */
 #include "engine/query/plan/join_internal.h"
 
 /* ---- Columns ---- */
@@ -51,8 +52,8 @@ static bool is_within(uint64_t leaves, uint64_t set) {
     return (leaves & ~set) == 0;
 }
 
-/* Whether a row of nulls for these leaves makes the condition other than true, so that an outer join's
- * made-up rows would be dropped anyway. Only what is plain to see. */
+/* Whether a row of nulls for these leaves makes the condition other than true, so that an outer
+ * join's made-up rows would be dropped anyway. Only what is plain to see. */
 static bool rejects_nulls(const nq__block *block, const nq_expr *condition, uint64_t leaves) {
     if (condition->kind == NQ_EXPR_IS_NULL) {
         return condition->is_negated && condition->args[0]->kind == NQ_EXPR_COLUMN &&
@@ -66,8 +67,8 @@ static bool rejects_nulls(const nq__block *block, const nq_expr *condition, uint
         if (arg->kind == NQ_EXPR_CAST) {
             arg = arg->args[0];
         }
-        bool is_theirs = arg->kind == NQ_EXPR_COLUMN &&
-                         is_within(nq__leaves_of(block, arg), leaves);
+        bool is_theirs =
+            arg->kind == NQ_EXPR_COLUMN && is_within(nq__leaves_of(block, arg), leaves);
         if (is_theirs || (arg->kind == NQ_EXPR_CALL && rejects_nulls(block, arg, leaves))) {
             return true;
         }
@@ -75,7 +76,8 @@ static bool rejects_nulls(const nq__block *block, const nq_expr *condition, uint
     return false;
 }
 
-static bool any_rejects_nulls(const nq__block *block, const nq__exprs *conditions, uint64_t leaves) {
+static bool any_rejects_nulls(const nq__block *block, const nq__exprs *conditions,
+                              uint64_t leaves) {
     for (uint32_t i = 0; i < conditions->count; ++i) {
         if (rejects_nulls(block, conditions->items[i], leaves)) {
             return true;

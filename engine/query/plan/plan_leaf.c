@@ -1,5 +1,5 @@
-/* Plan a leaf: the cheapest way to one table's rows — by key, by a range of keys, or all of them — and
- * whatever conditions are left as the scan's filter. */
+/* Plan a leaf: the cheapest way to one table's rows — by key, by a range of keys, or all of them —
+ * and whatever conditions are left as the scan's filter. */
 #include "engine/query/plan/bind_internal.h"
 
 typedef enum comparison {
@@ -16,9 +16,8 @@ static comparison comparison_of(const nq_expr *expr) {
         const char *name;
         comparison compare;
     } signs[] = {
-        {"=", COMPARE_EQUAL},    {"<", COMPARE_LESS},
-        {"<=", COMPARE_LESS_EQUAL}, {">", COMPARE_GREATER},
-        {">=", COMPARE_GREATER_EQUAL},
+        {"=", COMPARE_EQUAL},   {"<", COMPARE_LESS},           {"<=", COMPARE_LESS_EQUAL},
+        {">", COMPARE_GREATER}, {">=", COMPARE_GREATER_EQUAL},
     };
     if (expr->kind != NQ_EXPR_CALL || expr->arg_count != 2) {
         return COMPARE_NONE;
@@ -51,11 +50,13 @@ static bool is_column(const nq_expr *expr, uint32_t flat) {
 }
 
 static bool fits_integer(nq_type_id id, int64_t value) {
-    return id == NQ_TYPE_INT64 || (id == NQ_TYPE_INT32 && value >= INT32_MIN && value <= INT32_MAX) ||
+    return id == NQ_TYPE_INT64 ||
+           (id == NQ_TYPE_INT32 && value >= INT32_MIN && value <= INT32_MAX) ||
            (id == NQ_TYPE_INT16 && value >= INT16_MIN && value <= INT16_MAX);
 }
 
-/* A narrow integer column met a wider literal: the column was cast, though the literal would fit. */
+/* A narrow integer column met a wider literal: the column was cast, though the literal would fit.
+ */
 static const nq_expr *narrow_literal(nq__binder *b, const nq_expr *side, const nq_expr *other,
                                      uint32_t flat, nq_type type) {
     bool is_widened = side->kind == NQ_EXPR_CAST && is_column(side->args[0], flat) &&
@@ -161,8 +162,8 @@ static void choose_key(nq__binder *b, const nq__leaf *leaf, const nq__exprs *con
 
 static double estimate_rows(const nq__leaf *leaf, const key_choice *choice,
                             const nq__exprs *conjuncts) {
-    bool is_unique = choice->key_count > 0 &&
-                     choice->key_count == leaf->table->definition.key_column_count;
+    bool is_unique =
+        choice->key_count > 0 && choice->key_count == leaf->table->definition.key_column_count;
     double rows = is_unique ? 1 : leaf->rows * nq__selectivity_all(conjuncts);
     return rows < 1 ? 1 : rows;
 }

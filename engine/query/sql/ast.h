@@ -5,17 +5,17 @@
  * case unless they were quoted. Every node carries the byte offset of the token it starts at (an
  * operator: of its sign); nq_sql_position turns it into line and column.
  *
- * Chains of AND and of OR are one node with many operands, so that long conditions stay shallow; every
- * other nesting is at most NQ_SQL_DEPTH_MAX deep, so a walk of the tree may recurse. */
+ * Chains of AND and of OR are one node with many operands, so that long conditions stay shallow;
+ * every other nesting is at most NQ_SQL_DEPTH_MAX deep, so a walk of the tree may recurse. */
 #ifndef NQ_QUERY_SQL_AST_H
 #define NQ_QUERY_SQL_AST_H
 
 #include "engine/data/value/type.h"
 
 enum {
-    NQ_SQL_BYTES_MAX = 1 << 20,     /* of one statement's text */
-    NQ_SQL_DEPTH_MAX = 1000,        /* expressions, subqueries and joins inside one another */
-    NQ_SQL_NAME_BYTES_MAX = 63,     /* of an identifier */
+    NQ_SQL_BYTES_MAX = 1 << 20, /* of one statement's text */
+    NQ_SQL_DEPTH_MAX = 1000,    /* expressions, subqueries and joins inside one another */
+    NQ_SQL_NAME_BYTES_MAX = 63, /* of an identifier */
     NQ_SQL_PARAMETER_COUNT_MAX = 65535,
     NQ_SQL_COLUMN_COUNT_MAX = 1600, /* of a table, a SELECT list or a VALUES row */
 };
@@ -51,30 +51,30 @@ typedef struct nq_ast_type {
 
 typedef enum nq_ast_expr_kind {
     NQ_AST_NULL,
-    NQ_AST_BOOLEAN,    /* boolean */
-    NQ_AST_INTEGER,    /* integer */
-    NQ_AST_NUMBER,     /* number: has a point or an exponent */
-    NQ_AST_STRING,     /* text: type unknown until its place gives it one */
-    NQ_AST_BYTES,      /* text: X'0aff' decoded */
-    NQ_AST_PARAMETER,  /* parameter_index: into the statement's parameters, from 0 */
-    NQ_AST_COLUMN,     /* table, name */
-    NQ_AST_STAR,       /* table, or every table of FROM; only in a SELECT list or RETURNING */
-    NQ_AST_DEFAULT,    /* only as a whole value of INSERT or UPDATE */
-    NQ_AST_UNARY,      /* op, left */
-    NQ_AST_BINARY,     /* op, left, right */
-    NQ_AST_AND,        /* operands: two or more */
-    NQ_AST_OR,         /* operands: two or more */
-    NQ_AST_NOT,        /* left */
-    NQ_AST_IS,         /* left IS [NOT] test */
-    NQ_AST_BETWEEN,    /* left [NOT] BETWEEN right AND third */
-    NQ_AST_IN_LIST,    /* left [NOT] IN (operands): one or more */
-    NQ_AST_IN_QUERY,   /* left [NOT] IN (query) */
-    NQ_AST_EXISTS,     /* EXISTS (query) */
-    NQ_AST_SUBQUERY,   /* (query): its only column, its only row or NULL */
-    NQ_AST_LIKE,       /* left [NOT] LIKE|ILIKE right [ESCAPE third] */
-    NQ_AST_CASE,       /* CASE [left] WHEN.. (operands: when, then, when, then ..) [ELSE right] END */
-    NQ_AST_CAST,       /* CAST(left AS type), left::type, and DATE '...' */
-    NQ_AST_FUNCTION,   /* name(operands): functions, aggregates, COALESCE and its kin */
+    NQ_AST_BOOLEAN,   /* boolean */
+    NQ_AST_INTEGER,   /* integer */
+    NQ_AST_NUMBER,    /* number: has a point or an exponent */
+    NQ_AST_STRING,    /* text: type unknown until its place gives it one */
+    NQ_AST_BYTES,     /* text: X'0aff' decoded */
+    NQ_AST_PARAMETER, /* parameter_index: into the statement's parameters, from 0 */
+    NQ_AST_COLUMN,    /* table, name */
+    NQ_AST_STAR,      /* table, or every table of FROM; only in a SELECT list or RETURNING */
+    NQ_AST_DEFAULT,   /* only as a whole value of INSERT or UPDATE */
+    NQ_AST_UNARY,     /* op, left */
+    NQ_AST_BINARY,    /* op, left, right */
+    NQ_AST_AND,       /* operands: two or more */
+    NQ_AST_OR,        /* operands: two or more */
+    NQ_AST_NOT,       /* left */
+    NQ_AST_IS,        /* left IS [NOT] test */
+    NQ_AST_BETWEEN,   /* left [NOT] BETWEEN right AND third */
+    NQ_AST_IN_LIST,   /* left [NOT] IN (operands): one or more */
+    NQ_AST_IN_QUERY,  /* left [NOT] IN (query) */
+    NQ_AST_EXISTS,    /* EXISTS (query) */
+    NQ_AST_SUBQUERY,  /* (query): its only column, its only row or NULL */
+    NQ_AST_LIKE,      /* left [NOT] LIKE|ILIKE right [ESCAPE third] */
+    NQ_AST_CASE,     /* CASE [left] WHEN.. (operands: when, then, when, then ..) [ELSE right] END */
+    NQ_AST_CAST,     /* CAST(left AS type), left::type, and DATE '...' */
+    NQ_AST_FUNCTION, /* name(operands): functions, aggregates, COALESCE and its kin */
 } nq_ast_expr_kind;
 
 /* Operators with a sign; their spelling is nq_ast_operator_text. */
@@ -119,10 +119,10 @@ typedef struct nq_ast_exprs {
 /* Function calls are rarer and wider than the rest, so their particulars stand apart. */
 typedef struct nq_ast_call {
     nq_ast_name name;
-    nq_ast_expr *filter;  /* FILTER (WHERE filter), or NULL */
-    bool is_star;         /* count(*) */
-    bool is_distinct;     /* agg(DISTINCT ..) */
-    bool has_no_parens;   /* CURRENT_DATE and its kin */
+    nq_ast_expr *filter; /* FILTER (WHERE filter), or NULL */
+    bool is_star;        /* count(*) */
+    bool is_distinct;    /* agg(DISTINCT ..) */
+    bool has_no_parens;  /* CURRENT_DATE and its kin */
 } nq_ast_call;
 
 struct nq_ast_expr {
@@ -359,12 +359,12 @@ struct nq_ast_column {
     nq_ast_column *next;
     nq_ast_name name;
     nq_ast_type *type;
-    nq_ast_expr *default_value;  /* or NULL */
+    nq_ast_expr *default_value; /* or NULL */
     bool is_not_null;
-    bool is_null;                /* NULL was written */
-    bool is_primary_key;         /* on the column itself */
-    bool is_generated;           /* SERIAL, AUTO_INCREMENT, GENERATED .. AS IDENTITY */
-    bool is_generated_always;    /* GENERATED ALWAYS: an explicit value is refused */
+    bool is_null;             /* NULL was written */
+    bool is_primary_key;      /* on the column itself */
+    bool is_generated;        /* SERIAL, AUTO_INCREMENT, GENERATED .. AS IDENTITY */
+    bool is_generated_always; /* GENERATED ALWAYS: an explicit value is refused */
     uint32_t primary_key_offset;
     uint32_t generated_offset;
 };
@@ -390,7 +390,7 @@ typedef struct nq_ast_create_table {
     nq_ast_name table;
     bool if_not_exists;
     nq_ast_columns columns;
-    nq_ast_names primary_key; /* PRIMARY KEY (..) at table level; count 0: none */
+    nq_ast_names primary_key;     /* PRIMARY KEY (..) at table level; count 0: none */
     nq_ast_name primary_key_name; /* CONSTRAINT name PRIMARY KEY, at either level */
     uint32_t primary_key_offset;
     nq_ast_checks checks; /* of columns and of the table */

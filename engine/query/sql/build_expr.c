@@ -80,7 +80,8 @@ static bool parse_magnitude(nq_bytes text, uint64_t *out_magnitude) {
     return magnitude <= (uint64_t)INT64_MAX + 1;
 }
 
-/* 2^63 fits only as the operand of a minus: it is stored as INT64_MIN and counted until one comes. */
+/* 2^63 fits only as the operand of a minus: it is stored as INT64_MIN and counted until one comes.
+ */
 nq_ast_expr *nq__ast_integer(nq_parser *p, nq_sql_token token) {
     nq_ast_expr *expr = new_expr(p, NQ_AST_INTEGER, token.offset);
     if (expr == NULL) {
@@ -139,8 +140,7 @@ nq_ast_expr *nq__ast_bytes(nq_parser *p, nq_sql_token token) {
 }
 
 nq_ast_expr *nq__ast_column(nq_parser *p, nq_sql_token name, const nq_sql_token *table) {
-    nq_ast_expr *expr =
-        new_expr(p, NQ_AST_COLUMN, table == NULL ? name.offset : table->offset);
+    nq_ast_expr *expr = new_expr(p, NQ_AST_COLUMN, table == NULL ? name.offset : table->offset);
     if (expr != NULL) {
         expr->name = nq__parser_identifier(p, name);
         expr->table = table == NULL ? (nq_bytes){0} : nq__parser_identifier(p, *table);
@@ -220,7 +220,8 @@ static bool fold_minus(nq_parser *p, nq_sql_token at, nq_ast_expr *operand) {
     return true;
 }
 
-nq_ast_expr *nq__ast_unary(nq_parser *p, nq_ast_operator op, nq_sql_token at, nq_ast_expr *operand) {
+nq_ast_expr *nq__ast_unary(nq_parser *p, nq_ast_operator op, nq_sql_token at,
+                           nq_ast_expr *operand) {
     if (p->status != NQ_OK) {
         return NULL;
     }
@@ -239,7 +240,8 @@ static bool is_comparison(nq_ast_operator op) {
 }
 
 /* 1 < x < 10 would compare a boolean with 10: hardly ever what is meant. */
-static void refuse_chain(nq_parser *p, nq_ast_operator op, nq_sql_token at, const nq_ast_expr *left) {
+static void refuse_chain(nq_parser *p, nq_ast_operator op, nq_sql_token at,
+                         const nq_ast_expr *left) {
     if (p->status == NQ_OK && is_comparison(op) && left->kind == NQ_AST_BINARY &&
         !left->has_parens && is_comparison((nq_ast_operator)left->op)) {
         nq__parser_fail(p, at.offset, NQ_SQL_SYNTAX, "comparisons do not chain");

@@ -2,21 +2,21 @@
 #include "engine/query/sql/sql_internal.h"
 
 /* Adds a node to a list of its type, making the list when it is NULL. */
-#define APPEND(p, list, node)                                       \
-    do {                                                            \
-        if ((list) == NULL) {                                       \
-            (list) = nq__parser_alloc((p), sizeof(*(list)));        \
-        }                                                           \
-        if ((p)->status != NQ_OK || (list) == NULL) {               \
-            return NULL;                                            \
-        }                                                           \
-        if ((list)->first == NULL) {                                \
-            (list)->first = (node);                                 \
-        } else {                                                    \
-            (list)->last->next = (node);                            \
-        }                                                           \
-        (list)->last = (node);                                      \
-        ++(list)->count;                                            \
+#define APPEND(p, list, node)                                \
+    do {                                                     \
+        if ((list) == NULL) {                                \
+            (list) = nq__parser_alloc((p), sizeof(*(list))); \
+        }                                                    \
+        if ((p)->status != NQ_OK || (list) == NULL) {        \
+            return NULL;                                     \
+        }                                                    \
+        if ((list)->first == NULL) {                         \
+            (list)->first = (node);                          \
+        } else {                                             \
+            (list)->last->next = (node);                     \
+        }                                                    \
+        (list)->last = (node);                               \
+        ++(list)->count;                                     \
     } while (0)
 
 nq_ast_name *nq__ast_name(nq_parser *p, nq_sql_token token) {
@@ -199,8 +199,8 @@ nq_ast_query *nq__ast_set_operation(nq_parser *p, nq_ast_query_kind kind, nq_sql
     return query;
 }
 
-/* WITH, ORDER BY and LIMIT around a query. One that has such clauses already stood in parentheses and
- * keeps them: the new ones apply to its result. */
+/* WITH, ORDER BY and LIMIT around a query. One that has such clauses already stood in parentheses
+ * and keeps them: the new ones apply to its result. */
 nq_ast_query *nq__ast_query_tail(nq_parser *p, nq_ast_query *query, const nq_ast_withs *with,
                                  const nq_ast_orders *order_by, const nq_sql_limits *limits) {
     if (p->status != NQ_OK) {

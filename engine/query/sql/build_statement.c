@@ -12,7 +12,8 @@ static nq_ast_type *new_type(nq_parser *p, nq_type_id id, uint32_t offset) {
     return type;
 }
 
-/* The words of a type in small letters with one blank between them, into `out`; size 0: too long. */
+/* The words of a type in small letters with one blank between them, into `out`; size 0: too long.
+ */
 static nq_bytes fold_words(nq_bytes text, uint8_t *out, size_t out_bytes) {
     size_t size = 0;
     for (size_t i = 0; i < text.size; ++i) {
@@ -33,7 +34,7 @@ static const struct {
     const char *name;
     nq_type_id id;
 } serial_types[] = {
-    {"smallserial", NQ_TYPE_INT16}, {"serial2", NQ_TYPE_INT16}, {"serial", NQ_TYPE_INT32},
+    {"smallserial", NQ_TYPE_INT16}, {"serial2", NQ_TYPE_INT16},   {"serial", NQ_TYPE_INT32},
     {"serial4", NQ_TYPE_INT32},     {"bigserial", NQ_TYPE_INT64}, {"serial8", NQ_TYPE_INT64},
 };
 
@@ -90,8 +91,8 @@ nq_ast_type *nq__ast_type(nq_parser *p, nq_sql_token first, nq_sql_token last,
     uint8_t buffer[NQ_SQL_NAME_BYTES_MAX + 1];
     nq_bytes written = nq__parser_text(p, nq__token_span(first, last));
     bool is_quoted = written.data[0] == '"';
-    nq_bytes name = is_quoted ? nq__parser_identifier(p, first)
-                              : fold_words(written, buffer, sizeof(buffer));
+    nq_bytes name =
+        is_quoted ? nq__parser_identifier(p, first) : fold_words(written, buffer, sizeof(buffer));
     nq_type_id serial = find_serial(name);
     nq_type_id id = serial != NQ_TYPE_UNKNOWN ? serial : nq_type_find(name);
     if (word_is(name, "interval")) {
@@ -130,7 +131,8 @@ nq_ast_type *nq__ast_time_type(nq_parser *p, nq_sql_token word, const nq_ast_exp
     }
     bool is_timestamp = word.size == sizeof("timestamp") - 1;
     if (zone.size > 0) {
-        nq__parser_refuse(p, zone, is_timestamp ? "TIMESTAMP WITH TIME ZONE" : "TIME WITH TIME ZONE");
+        nq__parser_refuse(p, zone,
+                          is_timestamp ? "TIMESTAMP WITH TIME ZONE" : "TIME WITH TIME ZONE");
     }
     if (arguments != NULL && (arguments->count != 1 || arguments->first->integer != 6)) {
         nq__parser_refuse(p, word, "a time precision other than 6");
@@ -212,8 +214,9 @@ nq_ast_insert *nq__ast_conflict(nq_parser *p, nq_sql_token at, nq_ast_conflict_k
     if (target != NULL) {
         insert->conflict_target = *target;
     } else if (kind == NQ_AST_CONFLICT_UPDATE) {
-        nq__parser_fail(p, at.offset, NQ_SQL_SYNTAX,
-                        "ON CONFLICT DO UPDATE needs the conflicting columns: ON CONFLICT (columns)");
+        nq__parser_fail(
+            p, at.offset, NQ_SQL_SYNTAX,
+            "ON CONFLICT DO UPDATE needs the conflicting columns: ON CONFLICT (columns)");
     }
     if (sets != NULL) {
         insert->conflict_sets = *sets;
@@ -356,8 +359,7 @@ nq_sql_modes nq__modes_join(nq_parser *p, nq_sql_token comma, nq_sql_modes left,
 nq_ast_statement *nq__ast_begin(nq_parser *p, nq_sql_token at, nq_sql_modes modes) {
     nq_ast_statement *statement = nq__ast_statement(p, NQ_AST_STATEMENT_BEGIN, at);
     if (statement != NULL) {
-        statement->begin =
-            (nq_ast_begin){(nq_ast_isolation)modes.isolation, modes.is_read_only};
+        statement->begin = (nq_ast_begin){(nq_ast_isolation)modes.isolation, modes.is_read_only};
     }
     return statement;
 }

@@ -96,8 +96,8 @@ void nq__column_generated(nq_parser *p, nq_sql_column *column, nq_sql_token at, 
     column->column.generated_offset = at.offset;
 }
 
-void nq__column_check(nq_parser *p, nq_sql_column *column, const nq_ast_name *name,
-                      nq_sql_token at, nq_ast_expr *condition) {
+void nq__column_check(nq_parser *p, nq_sql_column *column, const nq_ast_name *name, nq_sql_token at,
+                      nq_ast_expr *condition) {
     (void)at;
     if (p->status == NQ_OK) {
         append_check(p, &column->checks, name, condition);
@@ -149,8 +149,7 @@ nq_ast_create_table *nq__ast_table_primary_key(nq_parser *p, nq_ast_create_table
         return NULL;
     }
     if (table->primary_key.count > 0) {
-        nq__parser_fail(p, at.offset, NQ_INVALID_DEFINITION,
-                        "a table has only one primary key");
+        nq__parser_fail(p, at.offset, NQ_INVALID_DEFINITION, "a table has only one primary key");
         return NULL;
     }
     table->primary_key = *columns;

@@ -51,14 +51,21 @@ enum { EXPECTED_MAX = 6 };
 /* The tokens an expression may start with are told as one. */
 static bool starts_expression(int code) {
     static const int starts[] = {
-        NQ_TOKEN_ID,     NQ_TOKEN_LP,        NQ_TOKEN_INTEGER, NQ_TOKEN_NUMBER,
-        NQ_TOKEN_STRING, NQ_TOKEN_BYTES,     NQ_TOKEN_PARAMETER, NQ_TOKEN_NULL,
-        NQ_TOKEN_TRUE,   NQ_TOKEN_FALSE,     NQ_TOKEN_NOT,     NQ_TOKEN_EXISTS,
-        NQ_TOKEN_CASE,   NQ_TOKEN_CAST,      NQ_TOKEN_PLUS,    NQ_TOKEN_MINUS,
-        NQ_TOKEN_TILDE,  NQ_TOKEN_TIMESTAMP, NQ_TOKEN_TIME,    NQ_TOKEN_DOUBLE,
-        NQ_TOKEN_LEFT,   NQ_TOKEN_RIGHT,     NQ_TOKEN_EXTRACT, NQ_TOKEN_SUBSTRING,
-        NQ_TOKEN_TRIM,   NQ_TOKEN_CURRENT_DATE, NQ_TOKEN_CURRENT_TIME,
-        NQ_TOKEN_CURRENT_TIMESTAMP, NQ_TOKEN_LOCALTIME, NQ_TOKEN_LOCALTIMESTAMP,
+        NQ_TOKEN_ID,           NQ_TOKEN_LP,
+        NQ_TOKEN_INTEGER,      NQ_TOKEN_NUMBER,
+        NQ_TOKEN_STRING,       NQ_TOKEN_BYTES,
+        NQ_TOKEN_PARAMETER,    NQ_TOKEN_NULL,
+        NQ_TOKEN_TRUE,         NQ_TOKEN_FALSE,
+        NQ_TOKEN_NOT,          NQ_TOKEN_EXISTS,
+        NQ_TOKEN_CASE,         NQ_TOKEN_CAST,
+        NQ_TOKEN_PLUS,         NQ_TOKEN_MINUS,
+        NQ_TOKEN_TILDE,        NQ_TOKEN_TIMESTAMP,
+        NQ_TOKEN_TIME,         NQ_TOKEN_DOUBLE,
+        NQ_TOKEN_LEFT,         NQ_TOKEN_RIGHT,
+        NQ_TOKEN_EXTRACT,      NQ_TOKEN_SUBSTRING,
+        NQ_TOKEN_TRIM,         NQ_TOKEN_CURRENT_DATE,
+        NQ_TOKEN_CURRENT_TIME, NQ_TOKEN_CURRENT_TIMESTAMP,
+        NQ_TOKEN_LOCALTIME,    NQ_TOKEN_LOCALTIMESTAMP,
     };
     for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); ++i) {
         if (starts[i] == code) {
@@ -118,8 +125,8 @@ void nq__parser_unexpected(nq_parser *p, int code, nq_sql_token token, const voi
     char expected[NQ_ERROR_MESSAGE_BYTES];
     describe_expected(grammar, expected, sizeof(expected));
     if (code == 0) {
-        nq__parser_fail(p, token.offset, NQ_SQL_SYNTAX, "syntax error at the end of the statement%s",
-                        expected);
+        nq__parser_fail(p, token.offset, NQ_SQL_SYNTAX,
+                        "syntax error at the end of the statement%s", expected);
         return;
     }
     nq__parser_fail(p, token.offset, NQ_SQL_SYNTAX, "syntax error at \"%.*s\"%s",
@@ -191,8 +198,8 @@ size_t nq_sql_caret(nq_bytes sql, nq_position position, char *out_text, size_t t
     uint32_t end = step_forward(sql, place, high, CARET_CONTEXT);
     line_buffer out = {out_text, 0, text_bytes};
     char label[40];
-    int label_size = snprintf(label, sizeof(label), "LINE %u: %s", position.line,
-                              start > low ? "..." : "");
+    int label_size =
+        snprintf(label, sizeof(label), "LINE %u: %s", position.line, start > low ? "..." : "");
     put(&out, label, (size_t)label_size);
     uint32_t indent = (uint32_t)label_size;
     for (uint32_t at = start; at < end;) {

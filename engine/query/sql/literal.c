@@ -54,8 +54,9 @@ nq_bytes nq__parser_identifier(nq_parser *p, nq_sql_token token) {
         text.data = copy;
     }
     if (text.size > NQ_SQL_NAME_BYTES_MAX) {
-        nq__parser_fail(p, token.offset, NQ_NAME_TOO_LONG, "the name has %zu bytes; at most %d can be",
-                        text.size, NQ_SQL_NAME_BYTES_MAX);
+        nq__parser_fail(p, token.offset, NQ_NAME_TOO_LONG,
+                        "the name has %zu bytes; at most %d can be", text.size,
+                        NQ_SQL_NAME_BYTES_MAX);
         return (nq_bytes){0};
     }
     return text;
@@ -85,11 +86,11 @@ static uint32_t read_digits(nq_bytes text, size_t at, uint32_t base, uint32_t di
     return count;
 }
 
-/* One escape sequence after its backslash. A character may be given by its code point or, below 128,
- * by octal or hexadecimal digits; bytes of longer characters may not be given singly, so that the
- * result is UTF-8 by construction. Answers what was read; 0 after a failure. */
-static size_t decode_escape(nq_parser *p, nq_bytes text, size_t at, uint32_t offset,
-                            uint8_t *out, size_t *out_size) {
+/* One escape sequence after its backslash. A character may be given by its code point or, below
+ * 128, by octal or hexadecimal digits; bytes of longer characters may not be given singly, so that
+ * the result is UTF-8 by construction. Answers what was read; 0 after a failure. */
+static size_t decode_escape(nq_parser *p, nq_bytes text, size_t at, uint32_t offset, uint8_t *out,
+                            size_t *out_size) {
     static const char plain[] = "b\bf\fn\nr\rt\t";
     uint8_t letter = text.data[at];
     for (size_t i = 0; i < sizeof(plain) - 1; i += 2) {
@@ -142,7 +143,8 @@ static nq_bytes decode_escapes(nq_parser *p, nq_sql_token token) {
             ++i; /* its double */
         } else if (byte == '\\') {
             size_t written = 0;
-            size_t read = decode_escape(p, text, i, token.offset + 1 + (uint32_t)i, copy + size, &written);
+            size_t read =
+                decode_escape(p, text, i, token.offset + 1 + (uint32_t)i, copy + size, &written);
             if (read == 0) {
                 return (nq_bytes){0};
             }

@@ -5,8 +5,8 @@
 #include "engine/ground/base/ctx.h"
 #include "engine/query/sql/ast.h"
 
-/* Parses exactly one statement; a trailing `;` is allowed, anything after it is an error. Tree and text
- * (copied) live in `arena`, so `sql` may go. Errors carry a position in `sql`. Fails with
+/* Parses exactly one statement; a trailing `;` is allowed, anything after it is an error. Tree and
+ * text (copied) live in `arena`, so `sql` may go. Errors carry a position in `sql`. Fails with
  * NQ_SQL_SYNTAX, NQ_INVALID_UTF8, NQ_NAME_TOO_LONG, NQ_UNKNOWN_TYPE, NQ_NUMBER_OUT_OF_RANGE,
  * NQ_INVALID_ESCAPE, NQ_STATEMENT_TOO_COMPLEX, NQ_LIMIT_EXCEEDED, NQ_FEATURE_UNSUPPORTED,
  * NQ_MEMORY_LIMIT. */
@@ -19,8 +19,8 @@ nq_status nq_parse_expression(nq_ctx *ctx, nq_arena *arena, nq_bytes sql, nq_ast
 nq_position nq_sql_position(nq_bytes sql, uint32_t offset);
 
 /* `nq_fail` for a place in the text: writes the failure and its position, returns its code. */
-#define nq_fail_in_sql(ctx, sql, at, code, ...)                                   \
-    nq_sql_fail_done((ctx), (sql), (at),                                          \
+#define nq_fail_in_sql(ctx, sql, at, code, ...) \
+    nq_sql_fail_done((ctx), (sql), (at),        \
                      nq_fail_at(&(ctx)->error, (code), __FILE__, (uint32_t)__LINE__, __VA_ARGS__))
 nq_status nq_sql_fail_done(nq_ctx *ctx, nq_bytes sql, uint32_t offset, nq_status status)
     __attribute__((warn_unused_result));

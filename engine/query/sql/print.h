@@ -1,8 +1,8 @@
 /* Print: a tree back to SQL text, such that parsing the text gives the same tree.
  *
- * The text is canonical, not what was typed: key words in capitals, names quoted only where they must
- * be, parentheses only where they matter. Stored DEFAULT and CHECK expressions, EXPLAIN and derived
- * column names use it. */
+ * The text is canonical, not what was typed: key words in capitals, names quoted only where they
+ * must be, parentheses only where they matter. Stored DEFAULT and CHECK expressions, EXPLAIN and
+ * derived column names use it. */
 #ifndef NQ_QUERY_SQL_PRINT_H
 #define NQ_QUERY_SQL_PRINT_H
 

@@ -8,7 +8,7 @@ typedef struct nq__printer {
     nq_arena *arena;
     uint8_t *text;
     size_t size, capacity;
-    bool is_full; /* the arena had no more; what was written since is lost */
+    bool is_full;                       /* the arena had no more; what was written since is lost */
     const nq_ast_parameter *parameters; /* NULL: all are positional */
 } nq__printer;
 

@@ -38,7 +38,8 @@ nq__keyword_class nq__keyword_get_class(int code);
 /* How an error message names a token: "SELECT", "','", "a name"; static storage. */
 const char *nq__token_describe(int code);
 
-/* Fails with the place of the first byte that is not part of a UTF-8 character other than U+0000. */
+/* Fails with the place of the first byte that is not part of a UTF-8 character other than U+0000.
+ */
 nq_status nq__sql_check_utf8(nq_ctx *ctx, nq_bytes sql);
 
 /* ---- The parser ---- */
@@ -51,25 +52,25 @@ typedef struct nq_parser {
     nq_arena *arena;
     nq_bytes sql;
     nq_status status;
-    bool is_expression;               /* nq_parse_expression: parameters are refused */
-    uint32_t wide_literal_count;      /* 9223372036854775808 not yet preceded by its minus */
+    bool is_expression;          /* nq_parse_expression: parameters are refused */
+    uint32_t wide_literal_count; /* 9223372036854775808 not yet preceded by its minus */
     uint32_t wide_literal_offset;
-    uint32_t position_max;            /* the highest $n */
-    uint32_t *position_offsets;       /* of its first use, by position - 1 */
+    uint32_t position_max;      /* the highest $n */
+    uint32_t *position_offsets; /* of its first use, by position - 1 */
     uint32_t position_capacity;
-    nq__named_parameter **named;      /* hash table, NULL until the first :name */
+    nq__named_parameter **named; /* hash table, NULL until the first :name */
     nq__named_parameter *named_first, *named_last;
     uint32_t named_count;
-    nq_ast_statement *statement;      /* the result */
-    nq_ast_expr *expr;                /* or that of nq_parse_expression */
+    nq_ast_statement *statement; /* the result */
+    nq_ast_expr *expr;           /* or that of nq_parse_expression */
 } nq_parser;
 
 /* Keeps the failure, with its place, unless there is one already. */
-#define nq__parser_fail(p, at, code, ...)                                                 \
-    do {                                                                                  \
-        if ((p)->status == NQ_OK) {                                                       \
+#define nq__parser_fail(p, at, code, ...)                                                \
+    do {                                                                                 \
+        if ((p)->status == NQ_OK) {                                                      \
             (p)->status = nq_fail_in_sql((p)->ctx, (p)->sql, (at), (code), __VA_ARGS__); \
-        }                                                                                 \
+        }                                                                                \
     } while (0)
 
 /* Zeroed; NULL once the parser has failed. */
@@ -267,8 +268,8 @@ void nq__column_default(nq_parser *p, nq_sql_column *column, nq_sql_token at, nq
 void nq__column_primary_key(nq_parser *p, nq_sql_column *column, const nq_ast_name *name,
                             nq_sql_token at);
 void nq__column_generated(nq_parser *p, nq_sql_column *column, nq_sql_token at, bool is_always);
-void nq__column_check(nq_parser *p, nq_sql_column *column, const nq_ast_name *name,
-                      nq_sql_token at, nq_ast_expr *condition);
+void nq__column_check(nq_parser *p, nq_sql_column *column, const nq_ast_name *name, nq_sql_token at,
+                      nq_ast_expr *condition);
 nq_ast_create_table *nq__ast_table_column(nq_parser *p, nq_ast_create_table *table,
                                           nq_sql_column *column);
 nq_ast_create_table *nq__ast_table_primary_key(nq_parser *p, nq_ast_create_table *table,

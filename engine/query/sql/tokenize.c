@@ -1,7 +1,7 @@
 /* Tokenize: text to tokens, one class-table step per byte.
  *
- * The whole text has been found to be UTF-8 without U+0000 before the first token is asked for, so a
- * byte above 127 is part of a letter and names may hold any script. */
+ * The whole text has been found to be UTF-8 without U+0000 before the first token is asked for, so
+ * a byte above 127 is part of a letter and names may hold any script. */
 #include "engine/query/sql/sql_internal.h"
 
 #include "engine/query/sql/grammar.h"
@@ -115,7 +115,8 @@ static nq_status scan_dollar_quoted(nq_ctx *ctx, nq_bytes sql, uint32_t start, u
             return NQ_OK;
         }
     }
-    return nq_fail_in_sql(ctx, sql, start, NQ_SQL_SYNTAX, "the string quoted with %.*s is never closed",
+    return nq_fail_in_sql(ctx, sql, start, NQ_SQL_SYNTAX,
+                          "the string quoted with %.*s is never closed",
                           (int)(tag_size > 40 ? 40 : tag_size), (const char *)sql.data + start);
 }
 
@@ -196,38 +197,22 @@ static const struct {
     uint8_t size;
     int code;
 } signs[] = {
-    {"->>", 3, NQ_TOKEN_ARROW_TEXT},
-    {"!~*", 3, NQ_TOKEN_NOT_MATCH_FOLD},
-    {"->", 2, NQ_TOKEN_ARROW},
-    {"!~", 2, NQ_TOKEN_NOT_MATCH},
-    {"~*", 2, NQ_TOKEN_MATCH_FOLD},
-    {"::", 2, NQ_TOKEN_COLON_COLON},
-    {"||", 2, NQ_TOKEN_CONCAT},
-    {"<>", 2, NQ_TOKEN_NE},
-    {"!=", 2, NQ_TOKEN_NE},
-    {"<=", 2, NQ_TOKEN_LE},
-    {">=", 2, NQ_TOKEN_GE},
-    {"<<", 2, NQ_TOKEN_LSHIFT},
-    {">>", 2, NQ_TOKEN_RSHIFT},
-    {"(", 1, NQ_TOKEN_LP},
-    {")", 1, NQ_TOKEN_RP},
-    {",", 1, NQ_TOKEN_COMMA},
-    {"=", 1, NQ_TOKEN_EQ},
-    {"*", 1, NQ_TOKEN_STAR},
-    {".", 1, NQ_TOKEN_DOT},
-    {";", 1, NQ_TOKEN_SEMICOLON},
-    {"+", 1, NQ_TOKEN_PLUS},
-    {"-", 1, NQ_TOKEN_MINUS},
-    {"<", 1, NQ_TOKEN_LT},
-    {">", 1, NQ_TOKEN_GT},
-    {"/", 1, NQ_TOKEN_SLASH},
-    {"%", 1, NQ_TOKEN_PERCENT},
-    {"^", 1, NQ_TOKEN_CARET},
-    {"&", 1, NQ_TOKEN_BITAND},
-    {"|", 1, NQ_TOKEN_BITOR},
-    {"#", 1, NQ_TOKEN_HASH},
-    {"~", 1, NQ_TOKEN_TILDE},
-    {"[", 1, NQ_TOKEN_LBRACKET},
+    {"->>", 3, NQ_TOKEN_ARROW_TEXT}, {"!~*", 3, NQ_TOKEN_NOT_MATCH_FOLD},
+    {"->", 2, NQ_TOKEN_ARROW},       {"!~", 2, NQ_TOKEN_NOT_MATCH},
+    {"~*", 2, NQ_TOKEN_MATCH_FOLD},  {"::", 2, NQ_TOKEN_COLON_COLON},
+    {"||", 2, NQ_TOKEN_CONCAT},      {"<>", 2, NQ_TOKEN_NE},
+    {"!=", 2, NQ_TOKEN_NE},          {"<=", 2, NQ_TOKEN_LE},
+    {">=", 2, NQ_TOKEN_GE},          {"<<", 2, NQ_TOKEN_LSHIFT},
+    {">>", 2, NQ_TOKEN_RSHIFT},      {"(", 1, NQ_TOKEN_LP},
+    {")", 1, NQ_TOKEN_RP},           {",", 1, NQ_TOKEN_COMMA},
+    {"=", 1, NQ_TOKEN_EQ},           {"*", 1, NQ_TOKEN_STAR},
+    {".", 1, NQ_TOKEN_DOT},          {";", 1, NQ_TOKEN_SEMICOLON},
+    {"+", 1, NQ_TOKEN_PLUS},         {"-", 1, NQ_TOKEN_MINUS},
+    {"<", 1, NQ_TOKEN_LT},           {">", 1, NQ_TOKEN_GT},
+    {"/", 1, NQ_TOKEN_SLASH},        {"%", 1, NQ_TOKEN_PERCENT},
+    {"^", 1, NQ_TOKEN_CARET},        {"&", 1, NQ_TOKEN_BITAND},
+    {"|", 1, NQ_TOKEN_BITOR},        {"#", 1, NQ_TOKEN_HASH},
+    {"~", 1, NQ_TOKEN_TILDE},        {"[", 1, NQ_TOKEN_LBRACKET},
     {"]", 1, NQ_TOKEN_RBRACKET},
 };
 
@@ -282,7 +267,8 @@ static nq_status scan(nq_ctx *ctx, nq_bytes sql, uint32_t start, int *out_code, 
         *out_code = NQ_TOKEN_STRING;
         return scan_dollar_quoted(ctx, sql, start, out_end);
     }
-    if ((first == '$' && is_class(second, DIGIT)) || (first == ':' && is_class(second, NAME_START))) {
+    if ((first == '$' && is_class(second, DIGIT)) ||
+        (first == ':' && is_class(second, NAME_START))) {
         return scan_parameter(ctx, sql, start, out_code, out_end);
     }
     return scan_sign(ctx, sql, start, out_code, out_end);
