@@ -77,51 +77,34 @@ static nq_value value_of(const extreme *state) {
     return value;
 }
 
-static nq_status keep(nq_aggregate_call *call, extreme *state, nq_value value) {
-    state->has_value = true;
-    state->type = value.type;
-    switch (nq_type_form(value.type)) {
-    case NQ_FORM_BOOL:
-        state->integer = value.boolean;
-        break;
-    case NQ_FORM_INT64:
-        state->integer = value.integer;
-        break;
-    case NQ_FORM_FLOAT64:
-        state->number = value.number;
-        break;
-    case NQ_FORM_BYTES:
-        state->bytes.size = 0;
-        return append(call, &state->bytes, value.bytes);
-    }
-    return NQ_OK;
+/* NaN is above every number. */
+static inline bool is_less_number(double left, double right) {
+    return left < right || (left == left && right != right);
 }
 
-/* One group, integers, no nulls: the loop that a MIN or MAX of a whole table spends its time in. */
-static void update_extreme_integer(nq_aggregate_call *call, int sign) {
-    extreme *state = (extreme *)(call->record + call->state_offset);
-    const int64_t *values = call->args[0]->integers;
-    int64_t best = state->has_value ? state->integer : values[0];
-    if (sign > 0) {
-        for (uint32_t row = 0; row < call->row_count; row++) {
-            best = values[row] > best ? values[row] : best;
-        }
-    } else {
-        for (uint32_t row = 0; row < call->row_count; row++) {
-            best = values[row] < best ? values[row] : best;
-        }
-    }
-    *state = (extreme){.has_value = true, .type = call->args[0]->type.id, .integer = best};
+static inline bool is_less_integer(int64_t left, int64_t right) {
+    return left < right;
 }
 
-/* `sign` 1 keeps the greatest. */
-static nq_status update_extreme(nq_aggregate_call *call, int sign) {
+/* The forms that need no copy, each with a loop of its own. `sign` 1 keeps the greatest. */
+#define UPDATE_EXTREME(call, sign, member, source, is_less)                                \
+    for (uint32_t at = 0; at < (call)->row_count; at++) {                                  \
+        uint32_t row = (call)->rows == NULL ? at : (call)->rows[at];                       \
+        if (nq__is_null((call)->args[0], row)) {                                           \
+            continue;                                                                      \
+        }                                                                                  \
+        uint8_t *record = (call)->records == NULL ? (call)->record : (call)->records[row]; \
+        extreme *state = (extreme *)(record + (call)->state_offset);                       \
+        if (!state->has_value || ((sign) > 0 ? is_less(state->member, source[row])         \
+                                             : is_less(source[row], state->member))) {     \
+            state->has_value = true;                                                       \
+            state->type = (call)->args[0]->type.id;                                        \
+            state->member = source[row];                                                   \
+        }                                                                                  \
+    }
+
+static nq_status update_extreme_bytes(nq_aggregate_call *call, int sign) {
     const nq_vector *vector = call->args[0];
-    if (call->records == NULL && call->rows == NULL && vector->nulls == NULL &&
-        nq_type_form(vector->type.id) == NQ_FORM_INT64) {
-        update_extreme_integer(call, sign);
-        return NQ_OK;
-    }
     for (uint32_t at = 0; at < call->row_count; at++) {
         uint32_t row = call->rows == NULL ? at : call->rows[at];
         if (nq__is_null(vector, row)) {
@@ -129,10 +112,31 @@ static nq_status update_extreme(nq_aggregate_call *call, int sign) {
         }
         uint8_t *record = call->records == NULL ? call->record : call->records[row];
         extreme *state = (extreme *)(record + call->state_offset);
-        nq_value value = nq__vector_value(vector, row);
-        if (!state->has_value || nq_value_compare(value, value_of(state)) * sign > 0) {
-            NQ_TRY(keep(call, state, value));
+        nq_bytes kept = nq_bytes_of(state->bytes.data, state->bytes.size);
+        if (!state->has_value || nq_bytes_compare(vector->bytes[row], kept) * sign > 0) {
+            state->has_value = true;
+            state->type = vector->type.id;
+            state->bytes.size = 0;
+            NQ_TRY(append(call, &state->bytes, vector->bytes[row]));
         }
+    }
+    return NQ_OK;
+}
+
+static nq_status update_extreme(nq_aggregate_call *call, int sign) {
+    const nq_vector *vector = call->args[0];
+    switch (nq_type_form(vector->type.id)) {
+    case NQ_FORM_BOOL:
+        UPDATE_EXTREME(call, sign, integer, vector->booleans, is_less_integer)
+        break;
+    case NQ_FORM_INT64:
+        UPDATE_EXTREME(call, sign, integer, vector->integers, is_less_integer)
+        break;
+    case NQ_FORM_FLOAT64:
+        UPDATE_EXTREME(call, sign, number, vector->numbers, is_less_number)
+        break;
+    case NQ_FORM_BYTES:
+        return update_extreme_bytes(call, sign);
     }
     return NQ_OK;
 }

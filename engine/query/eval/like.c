@@ -61,6 +61,27 @@ static nq_status fail_escape(nq_ctx *ctx) {
     return nq_fail(ctx, NQ_INVALID_ESCAPE, "LIKE pattern must not end with its escape character");
 }
 
+/* A byte of the pattern that stands for itself and is a whole character. */
+static bool is_plain(uint8_t byte, like_pattern how) {
+    return byte < 0x80 && byte != '%' && byte != '_' && byte != how.escape && !how.folds;
+}
+
+/* Where the text behind a `%` is tried next: one character on, or at the first byte that can match.
+ */
+static bool advance_run(like_cursor *run_text, const like_cursor *run_pattern, like_pattern how) {
+    if (run_text->at == run_text->end) {
+        return false;
+    }
+    run_text->at += character_bytes(run_text);
+    if (run_pattern->at == run_pattern->end || !is_plain(*run_pattern->at, how)) {
+        return true;
+    }
+    size_t left = (size_t)(run_text->end - run_text->at);
+    const uint8_t *found = left == 0 ? NULL : memchr(run_text->at, *run_pattern->at, left);
+    run_text->at = found == NULL ? run_text->end : found;
+    return true;
+}
+
 static nq_status match(nq_ctx *ctx, nq_bytes text, nq_bytes pattern, like_pattern how,
                        bool *out_matches) {
     like_cursor t = {text.data, text.data + text.size};
@@ -72,6 +93,11 @@ static nq_status match(nq_ctx *ctx, nq_bytes text, nq_bytes pattern, like_patter
         if (p.at == p.end && t.at == t.end) {
             *out_matches = true;
             return NQ_OK;
+        }
+        if (p.at != p.end && t.at != t.end && *p.at == *t.at && is_plain(*p.at, how)) {
+            p.at++;
+            t.at++;
+            continue;
         }
         if (p.at != p.end) {
             like_cursor next = p;
@@ -99,10 +125,9 @@ static nq_status match(nq_ctx *ctx, nq_bytes text, nq_bytes pattern, like_patter
                 }
             }
         }
-        if (run_pattern.at == NULL || run_text.at == run_text.end) {
+        if (run_pattern.at == NULL || !advance_run(&run_text, &run_pattern, how)) {
             return NQ_OK;
         }
-        run_text.at += character_bytes(&run_text);
         p = run_pattern;
         t = run_text;
     }
