@@ -1,4 +1,5 @@
 /* Limits: every operator stops when it is told to, and none takes more memory than it may. */
+#include "engine/ground/base/heap.h"
 #include "tests/engine/query/support/sql.h"
 
 /* A clock that only moves when it is looked at: the deadline is a number of polls. */
@@ -133,6 +134,58 @@ static void a_statement_keeps_to_its_memory(void **state) {
     sql_close(&f);
 }
 
+static nq_status run_prepared(sql_fixture *f, nq_prepared *prepared) {
+    nq_cursor *cursor = NULL;
+    nq_batch batch = {0};
+    nq_status status = nq_cursor_open(&f->ctx, f->database, NULL, prepared, NULL, 0,
+                                      nq_bytes_of(NULL, 0), &cursor);
+    do {
+        status = status == NQ_OK ? nq_cursor_next(&f->ctx, cursor, 0, &batch) : status;
+    } while (status == NQ_OK && batch.row_count > 0);
+    if (cursor != NULL) {
+        nq_cursor_close(cursor);
+    }
+    return status;
+}
+
+/* Each allocation fails once in turn: the statement must end with a failure or not need it. */
+static void no_allocation_is_taken_for_granted(void **state) {
+    sql_fixture *f = *state;
+    static const char *const queries[] = {
+        "SELECT upper('a' || g) FROM generate_series(1, 2000) g WHERE g % 2 = 0 OR g / 3 > 5",
+        "SELECT g % 7, count(*), string_agg(g::text, ','), count(DISTINCT g % 3) "
+        "FROM generate_series(1, 3000) g GROUP BY 1",
+        "SELECT g FROM generate_series(1, 3000) g ORDER BY -g",
+        "SELECT g::text FROM generate_series(1, 9000) g ORDER BY g % 100, g LIMIT 20",
+        "SELECT a FROM generate_series(1, 2000) a FULL JOIN generate_series(500, 2500) b ON a = b",
+        "SELECT a FROM generate_series(1, 50) a LEFT JOIN generate_series(1, 50) b ON a < b",
+        "SELECT DISTINCT g % 500 FROM generate_series(1, 3000) g EXCEPT SELECT 7",
+        "SELECT (SELECT max(g) FROM generate_series(1, 10) g), CASE WHEN g IN (1, 5, 9) THEN 'x' "
+        "END "
+        "FROM generate_series(1, 40) g",
+    };
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+        nq_prepared *prepared;
+        assert_int_equal(
+            nq_prepare(&f->ctx, f->database, NULL, nq_bytes_of_cstr(queries[i]), &prepared), NQ_OK);
+        uint64_t failed = 0;
+        for (uint64_t nth = 1;; nth++) {
+            nq_heap_fail_at(nth, false);
+            nq_status status = run_prepared(f, prepared);
+            bool is_through = nq_heap_fail_never() < nth;
+            assert_true(status == NQ_OK || status == NQ_MEMORY_LIMIT);
+            failed += status != NQ_OK;
+            if (is_through) {
+                assert_int_equal(status, NQ_OK);
+                break;
+            }
+        }
+        assert_true(failed > 0);
+        nq_prepared_release(prepared);
+        nq_arena_reset(&f->scratch);
+    }
+}
+
 static void a_batch_is_never_larger_than_asked_for(void **state) {
     sql_fixture *f = *state;
     static const char *const queries[] = {
@@ -177,6 +230,7 @@ int main(void) {
         cmocka_unit_test(a_cancelled_cursor_says_who_cancelled_it),
         cmocka_unit_test(a_long_sort_can_be_stopped_while_it_compares),
         cmocka_unit_test(a_statement_keeps_to_its_memory),
+        cmocka_unit_test(no_allocation_is_taken_for_granted),
         cmocka_unit_test(a_batch_is_never_larger_than_asked_for),
     };
     return cmocka_run_group_tests(tests, sql_setup, sql_teardown);
