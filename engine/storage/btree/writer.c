@@ -61,12 +61,11 @@ nq_status nq__btree_own(nq_ctx *ctx, nq_btree_writer *writer, uint32_t level) {
         nq_pool_mark_dirty(writer->pool, *pin);
         return NQ_OK;
     }
+    nq_page_id id;
     nq_pin copy;
-    NQ_TRY(nq__btree_page_new(ctx, writer, (nq_page_kind)pin->page->kind, &copy));
-    /* Not the checksum, which a checkpoint may be writing, nor what makes it another page. */
-    size_t own_bytes = offsetof(nq_page, magic);
-    memcpy((uint8_t *)copy.page + own_bytes, (const uint8_t *)pin->page + own_bytes,
-           NQ_PAGE_BYTES - own_bytes);
+    NQ_TRY(writer->source->take(ctx, writer->source->user, &id));
+    NQ_TRY(nq_pool_pin_copy(ctx, writer->pool, id, writer->generation, pin->page, &copy));
+    writer->tree->page_count++;
     nq_pin old = *pin;
     *pin = copy;
     set_parent_ref(writer, level, nq_page_ref_of(copy.page));

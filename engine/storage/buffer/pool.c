@@ -271,13 +271,8 @@ nq_status nq_pool_pin(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_pin *out_p
     return NQ_OK;
 }
 
-nq_status nq_pool_pin_new(nq_ctx *ctx, nq_pool *pool, nq_page_id id, uint64_t generation,
-                          nq_page_kind kind, nq_pin *out_pin) {
-    *out_pin = (nq_pin){0};
-    nq_frame *frame;
-    NQ_TRY(nq__pool_take_frame(ctx, pool, &frame));
-    nq_page *page = nq__frame_page(pool, frame);
-    nq_page_init(page, id, generation, kind);
+/* Makes a filled frame, EXCLUSIVE to us, the page's: dirty and pinned. */
+static nq_pin publish_new(nq_pool *pool, nq_frame *frame, nq_page_id id, uint64_t generation) {
     atomic_store(&frame->generation, generation);
     atomic_store(&frame->is_dirty, true);
     atomic_store(&frame->is_referenced, true);
@@ -286,7 +281,33 @@ nq_status nq_pool_pin_new(nq_ctx *ctx, nq_pool *pool, nq_page_id id, uint64_t ge
     nq__pool_link(pool, frame, id.value);
     atomic_fetch_add(&frame->state, 1u - NQ__FRAME_EXCLUSIVE);
     nq_mutex_unlock(nq__pool_stripe(pool, id.value));
-    *out_pin = (nq_pin){page, (uint32_t)(frame - pool->frames)};
+    return (nq_pin){nq__frame_page(pool, frame), (uint32_t)(frame - pool->frames)};
+}
+
+nq_status nq_pool_pin_new(nq_ctx *ctx, nq_pool *pool, nq_page_id id, uint64_t generation,
+                          nq_page_kind kind, nq_pin *out_pin) {
+    *out_pin = (nq_pin){0};
+    nq_frame *frame;
+    NQ_TRY(nq__pool_take_frame(ctx, pool, &frame));
+    nq_page_init(nq__frame_page(pool, frame), id, generation, kind);
+    *out_pin = publish_new(pool, frame, id, generation);
+    return NQ_OK;
+}
+
+nq_status nq_pool_pin_copy(nq_ctx *ctx, nq_pool *pool, nq_page_id id, uint64_t generation,
+                           const nq_page *source, nq_pin *out_pin) {
+    *out_pin = (nq_pin){0};
+    nq_frame *frame;
+    NQ_TRY(nq__pool_take_frame(ctx, pool, &frame));
+    nq_page *page = nq__frame_page(pool, frame);
+    /* Not the checksum, which a checkpoint may be writing, nor what makes it another page. */
+    size_t own_bytes = offsetof(nq_page, magic);
+    memcpy((uint8_t *)page + own_bytes, (const uint8_t *)source + own_bytes,
+           NQ_PAGE_BYTES - own_bytes);
+    page->crc = 0;
+    page->id = id.value;
+    page->generation = generation;
+    *out_pin = publish_new(pool, frame, id, generation);
     return NQ_OK;
 }
 

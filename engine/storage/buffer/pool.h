@@ -39,6 +39,10 @@ nq_status nq_pool_pin(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_pin *out_p
 nq_status nq_pool_pin_new(nq_ctx *ctx, nq_pool *pool, nq_page_id id, uint64_t generation,
                           nq_page_kind kind, nq_pin *out_pin);
 
+/* A new page likewise, whose content is that of `source`, an older generation of it. */
+nq_status nq_pool_pin_copy(nq_ctx *ctx, nq_pool *pool, nq_page_id id, uint64_t generation,
+                           const nq_page *source, nq_pin *out_pin);
+
 /* Before changing a page of the running generation: whatever was written of it is out of date. */
 void nq_pool_mark_dirty(nq_pool *pool, nq_pin pin);
 

@@ -139,7 +139,9 @@ static void clear(nq_page *page, nq_bytes prefix) {
     page->dead_bytes = 0;
     page->prefix_bytes = (uint16_t)prefix.size;
     page->heap_start = (uint16_t)(NQ_PAGE_BYTES - prefix.size);
-    memcpy((uint8_t *)page + page->heap_start, prefix.data, prefix.size);
+    if (prefix.size != 0) {
+        memcpy((uint8_t *)page + page->heap_start, prefix.data, prefix.size);
+    }
 }
 
 /* Writes a cell, whose key comes in two parts, and its slot; the caller knows that they fit. */

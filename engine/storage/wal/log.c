@@ -102,7 +102,7 @@ nq_status nq_log_start(nq_ctx *ctx, nq_log *log, uint64_t *out_cut_bytes) {
     log->payload_capacity = 0;
     log->buffers[log->active].lsn = log->read_end;
     log->end = log->read_end;
-    log->durable_end = log->read_end;
+    atomic_store(&log->durable_end, log->read_end.value);
     log->is_started = true;
     /* What was read may so far only be in the kernel's memory. */
     uint64_t first = log->segments[0].number * log->segment_bytes;
@@ -163,7 +163,7 @@ static nq_status flush(nq_ctx *ctx, nq_log *log) {
     nq_mutex_lock(&log->mutex);
     log->is_flushing = false;
     if (status == NQ_OK) {
-        log->durable_end.value = buffer->lsn.value + bytes; /* L3 */
+        atomic_store(&log->durable_end, buffer->lsn.value + bytes); /* L3 */
         log->previous = buffer->lsn;
         log->bytes_written += bytes;
         log->syncs++;
@@ -180,7 +180,7 @@ static nq_status flush(nq_ctx *ctx, nq_log *log) {
 nq_status nq_log_sync(nq_ctx *ctx, nq_log *log, nq_lsn lsn) {
     nq_status status = NQ_OK;
     nq_mutex_lock(&log->mutex);
-    while (log->durable_end.value < lsn.value) {
+    while (atomic_load(&log->durable_end) < lsn.value) {
         if (log->failure.code != NQ_OK) {
             status = fail_as_failed(ctx, log);
             break;
@@ -281,10 +281,7 @@ nq_status nq_log_append(nq_ctx *ctx, nq_log *log, const nq_log_record *record, n
 /* ---- Questions ---- */
 
 nq_lsn nq_log_durable_end(nq_log *log) {
-    nq_mutex_lock(&log->mutex);
-    nq_lsn end = log->durable_end;
-    nq_mutex_unlock(&log->mutex);
-    return end;
+    return (nq_lsn){atomic_load(&log->durable_end)};
 }
 
 nq_lsn nq_log_end(nq_log *log) {
@@ -295,9 +292,7 @@ nq_lsn nq_log_end(nq_log *log) {
 }
 
 void nq_log_get_stats(nq_log *log, nq_log_stats *out_stats) {
-    nq_mutex_lock(&log->mutex);
-    *out_stats = (nq_log_stats){.bytes_written = log->bytes_written,
-                                .bytes_appended = log->bytes_appended,
-                                .syncs = log->syncs};
-    nq_mutex_unlock(&log->mutex);
+    *out_stats = (nq_log_stats){.bytes_written = atomic_load(&log->bytes_written),
+                                .bytes_appended = atomic_load(&log->bytes_appended),
+                                .syncs = atomic_load(&log->syncs)};
 }

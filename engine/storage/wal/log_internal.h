@@ -52,14 +52,15 @@ struct nq_log {
     bool is_flushing;   /* the other one is being written by the leader */
     uint64_t batch;     /* groups sealed so far */
     nq_cond flushed[2]; /* by batch parity: those who wait for a batch sleep apart */
-    nq_lsn durable_end;
-    nq_lsn previous; /* the newest durable group */
-    nq_lsn end;      /* behind the newest record appended */
-    uint64_t bytes_written;
-    uint64_t bytes_appended;
-    uint64_t syncs;
+    nq_lsn previous;    /* the newest durable group */
+    nq_lsn end;         /* behind the newest record appended */
     nq_error failure;
-    _Atomic uint32_t health; /* failure.code, for readers without the mutex */
+    /* Changed under the mutex, read by anybody. */
+    _Atomic uint64_t durable_end; /* an LSN */
+    _Atomic uint64_t bytes_written;
+    _Atomic uint64_t bytes_appended;
+    _Atomic uint64_t syncs;
+    _Atomic uint32_t health; /* failure.code */
 
     /* Reading, before nq_log_start. */
     nq_log_group group; /* being read; payload_bytes 0: none */
