@@ -97,7 +97,9 @@ static bool take_field(nq_bytes *rest, wire_field *out) {
 }
 
 static bool parse_column(nq_bytes rest, raw_column *out) {
-    *out = (raw_column){0};
+    static const uint8_t nothing[1];
+    /* Absent data is empty, but somewhere: offsets are added to it. */
+    *out = (raw_column){.data = {nothing, 0}};
     wire_field field;
     while (rest.size > 0) {
         if (!take_field(&rest, &field)) {
