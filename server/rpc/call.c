@@ -262,10 +262,6 @@ static void dispatch_closed(nq_call *call) {
     call->is_closed = true;
     if (call->close_was_cancel) {
         tell_cancel(call);
-        bool is_status_out = call->status_started && call->sent_ok;
-        if (!is_status_out) { /* what the handler said, if anything, nobody heard */
-            call->code = nq_status_rpc_code((nq_status)atomic_load(&call->cancel));
-        }
         if (call->life == NQ_CALL_OPEN) {
             call->life = NQ_CALL_GONE;
         }
@@ -295,6 +291,11 @@ static void dispatch_done(nq_call *call) {
         call_handler(call)->on_done(call);
     }
     call->transport->done(call);
+    bool is_status_out = call->status_started && call->sent_ok;
+    if (call->close_was_cancel && !is_status_out) {
+        /* What the handler said, if anything, nobody heard. */
+        call->code = nq_status_rpc_code((nq_status)atomic_load(&call->cancel));
+    }
     nq_call_report report = {
         .code = call->code,
         .text = call->text != NULL ? call->text : "",

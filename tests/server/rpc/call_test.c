@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "engine/ground/base/heap.h"
 #include "tests/support/fake_call.h"
 
 /* A log of what happened, one letter per callback. */
@@ -402,6 +403,42 @@ static void fail_on_message(nq_call *call, nq_bytes message) {
     nq_call_fail(call, &ctx.error);
 }
 
+static void everything_on_message(nq_call *call, nq_bytes message) {
+    (void)nq_call_add_header(call, "x-header", message);
+    (void)nq_call_add_trailer(call, "x-trailer", message);
+    (void)nq_arena_alloc(nq_call_arena(call), 100);
+    nq_payload *parts[] = {nq_payload_copy(message), nq_payload_copy(message)};
+    if (nq_call_write(call, nq_payload_join(parts, 2), true)) {
+        (void)nq_call_write(call, nq_payload_copy(message), false);
+    }
+    nq_call_finish(call, NQ_RPC_ABORTED, "text", message);
+}
+
+static void every_failed_allocation_still_ends_in_a_status(void **state) {
+    static const nq_method_handler handler = {.state_bytes = 64,
+                                              .on_open = on_open,
+                                              .on_message = everything_on_message,
+                                              .on_done = on_done};
+    nq_method method = {"/t.T/M", NQ_METHOD_SERVER_STREAM, 0, &handler, 0};
+    for (int is_lasting = 0; is_lasting < 2; is_lasting++) {
+        uint64_t tried = 1;
+        for (uint64_t nth = 1; nth <= tried; nth++) {
+            nq_fake_call *fake = nq_fake_call_open(&method, NULL, NULL);
+            forget(NULL);
+            nq_fake_call_send(fake, NQ_BYTES_LITERAL("seven b"));
+            nq_heap_fail_at(nth, is_lasting != 0);
+            nq_fake_call_run(fake);
+            tried = nq_heap_fail_never();
+            assert_true(nq_fake_call_has_status(fake));
+            assert_true(nq_fake_call_is_done(fake));
+            /* No handler without its state, and an end for every beginning. */
+            assert_int_equal(strstr(story, "open") != NULL, strstr(story, "done") != NULL);
+            nq_fake_call_close(fake);
+        }
+        assert_true(tried >= (is_lasting ? 1 : 8));
+    }
+}
+
 static void a_failure_becomes_code_text_and_details(void **state) {
     static const nq_method_handler handler = {.on_message = fail_on_message};
     nq_method method = {"/t.T/M", NQ_METHOD_UNARY, 0, &handler, 0};
@@ -452,6 +489,7 @@ int main(void) {
         TEST(work_keeps_the_strand_and_the_message),
         TEST(messages_come_one_per_asking_and_end_with_half_close),
         TEST(a_handler_finds_zeroed_state_and_what_belongs_to_the_call),
+        TEST(every_failed_allocation_still_ends_in_a_status),
         TEST(a_failure_becomes_code_text_and_details),
         TEST(a_join_is_the_concatenation_and_owns_its_parts),
     };

@@ -24,7 +24,7 @@ typedef struct slot {
 } slot;
 
 static slot slots[CALLS];
-static _Atomic uint32_t slot_count, overlaps, done_count;
+static _Atomic uint32_t slot_count, ready_count, overlaps, done_count;
 static _Atomic bool stop_waking;
 
 static slot *slot_of(nq_call *call) {
@@ -48,6 +48,7 @@ static void on_message(nq_call *call, nq_bytes message) {
     enter(self);
     nq_call_send_headers(call);
     leave(self);
+    atomic_fetch_add(&ready_count, 1);
 }
 static void write_seen(nq_call *call) {
     slot *self = slot_of(call);
@@ -97,7 +98,7 @@ static bool all_seen(void *user) {
     return true;
 }
 static bool all_here(void *user) {
-    return atomic_load(&slot_count) == CALLS;
+    return atomic_load(&ready_count) == CALLS;
 }
 static bool all_done(void *user) {
     return atomic_load(&done_count) == CALLS;
@@ -106,6 +107,7 @@ static bool all_done(void *user) {
 static void reset(void) {
     memset(slots, 0, sizeof(slots));
     atomic_store(&slot_count, 0);
+    atomic_store(&ready_count, 0);
     atomic_store(&overlaps, 0);
     atomic_store(&done_count, 0);
     atomic_store(&stop_waking, false);
