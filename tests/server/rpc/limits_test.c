@@ -234,7 +234,7 @@ static void calls_over_the_cap_are_refused_with_details_and_room_comes_back(void
 }
 
 static void calls_that_never_send_their_message_are_ended(void **state) {
-    enum { COUNT = 500 };
+    enum { COUNT = 200 };
     static nq_rpc_stream *streams[COUNT];
     nq_server_options options = {.first_message_ms_max = 200};
     start(&options);
