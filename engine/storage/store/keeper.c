@@ -1,6 +1,7 @@
 /* Keeper: the store's two background threads — one checkpoints when enough has been logged, one
- * syncs the log for lazy commits. What they cannot do they leave to the next attempt; a failed sync
- * has turned the store read-only by then. */
+ * syncs the log for lazy commits and makes its next segment before a commit needs it. What they
+ * cannot do they leave to the next attempt; a failed sync has turned the store read-only by then.
+ */
 #include "engine/ground/os/clock.h"
 #include "engine/storage/store/store_internal.h"
 
@@ -21,13 +22,16 @@ void nq__keeper_notice(nq_store *store, bool is_lazy) {
         return;
     }
     bool is_due = is_checkpoint_due(store);
-    if (!is_due && !is_lazy) {
+    bool is_short = nq_log_wants_segment(store->log);
+    if (!is_due && !is_lazy && !is_short) {
         return;
     }
     nq_mutex_lock(&store->keeper_mutex);
-    bool is_news = (is_due && !store->is_checkpoint_wanted) || (is_lazy && !store->is_sync_wanted);
+    bool is_news = (is_due && !store->is_checkpoint_wanted) ||
+                   (is_lazy && !store->is_sync_wanted) || (is_short && !store->is_segment_wanted);
     store->is_checkpoint_wanted = store->is_checkpoint_wanted || is_due;
     store->is_sync_wanted = store->is_sync_wanted || is_lazy;
+    store->is_segment_wanted = store->is_segment_wanted || is_short;
     if (is_news) {
         nq_cond_broadcast(&store->keeper_cond);
     }
@@ -63,21 +67,49 @@ static void run_checkpointer(void *argument) {
     nq_mutex_unlock(&store->keeper_mutex);
 }
 
+static void add_segment(nq_store *store) {
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    if (nq_log_wants_segment(store->log) && nq_log_add_segment(&ctx, store->log) != NQ_OK) {
+        return; /* the commit that needs it will say why there is none */
+    }
+}
+
+static void sync_log(nq_store *store) {
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    if (nq_log_sync(&ctx, store->log, nq_log_end(store->log)) != NQ_OK) {
+        nq__store_fail(store, &ctx);
+    }
+}
+
+/* Adds segments at once, and syncs lazy commits when the first of them has waited long enough. */
 static void run_syncer(void *argument) {
     nq_store *store = argument;
+    int64_t sync_at = INT64_MAX;
     nq_mutex_lock(&store->keeper_mutex);
     while (!store->is_stopping) {
-        if (!store->is_sync_wanted) {
-            nq_cond_wait(&store->keeper_cond, &store->keeper_mutex);
+        int64_t now = nq_clock_monotonic_ns();
+        if (store->is_sync_wanted && sync_at == INT64_MAX) {
+            sync_at = now + (int64_t)store->options.lazy_sync_ms * 1000000;
+        }
+        bool is_segment_wanted = store->is_segment_wanted;
+        if (!is_segment_wanted && now < sync_at) {
+            nq_cond_wait_until(&store->keeper_cond, &store->keeper_mutex, sync_at);
             continue;
         }
-        nap(store, (int64_t)store->options.lazy_sync_ms * 1000000);
-        store->is_sync_wanted = false;
+        store->is_segment_wanted = false;
+        bool is_sync_due = now >= sync_at;
+        if (is_sync_due) {
+            store->is_sync_wanted = false;
+            sync_at = INT64_MAX;
+        }
         nq_mutex_unlock(&store->keeper_mutex);
-        nq_ctx ctx;
-        nq_ctx_init(&ctx, NULL);
-        if (nq_log_sync(&ctx, store->log, nq_log_end(store->log)) != NQ_OK) {
-            nq__store_fail(store, &ctx);
+        if (is_segment_wanted) {
+            add_segment(store);
+        }
+        if (is_sync_due) {
+            sync_log(store);
         }
         nq_mutex_lock(&store->keeper_mutex);
     }

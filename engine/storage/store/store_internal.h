@@ -114,6 +114,7 @@ struct nq_store {
     bool is_stopping;
     bool is_checkpoint_wanted;
     bool is_sync_wanted;
+    bool is_segment_wanted;
     nq_thread checkpointer;
     nq_thread syncer;
     bool has_checkpointer;

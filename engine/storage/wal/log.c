@@ -156,7 +156,11 @@ static nq_status flush(nq_ctx *ctx, nq_log *log) {
     size_t bytes = seal(log);
     log->is_flushing = true;
     nq_mutex_unlock(&log->mutex);
-    nq_status status = nq__log_bytes_write(ctx, log, buffer->lsn, buffer->bytes, bytes);
+    /* Reserved long ago, unless an unusual number of flushes has cut the log into small groups. */
+    nq_status status = nq__log_segments_extend(ctx, log, (nq_lsn){buffer->lsn.value + bytes});
+    if (status == NQ_OK) {
+        status = nq__log_bytes_write(ctx, log, buffer->lsn, buffer->bytes, bytes);
+    }
     if (status == NQ_OK) {
         status = nq__log_bytes_sync(ctx, log, buffer->lsn, bytes);
     }
@@ -235,11 +239,20 @@ nq_status nq_log_reserve(nq_ctx *ctx, nq_log *log, uint64_t bytes, size_t record
         status = resize_buffer(ctx, buffer, capacity);
     }
     /* Two consecutive groups fill a buffer, each with a header and padding. */
-    uint64_t group_count = 2 * bytes / NQ__LOG_BUFFER_BYTES + 3;
+    uint64_t group_count = 2 * bytes / NQ__LOG_BUFFER_BYTES + 4;
     nq_lsn end = {nq_log_block_align(log->end.value) + bytes +
                   group_count * (NQ_LOG_BLOCK_BYTES + NQ_LOG_GROUP_HEADER_BYTES)};
     nq_mutex_unlock(&log->mutex);
     return status == NQ_OK ? nq__log_segments_extend(ctx, log, end) : status;
+}
+
+bool nq_log_wants_segment(nq_log *log) {
+    return atomic_load(&log->durable_end) + log->segment_bytes / 2 >
+           atomic_load(&log->segments_end);
+}
+
+nq_status nq_log_add_segment(nq_ctx *ctx, nq_log *log) {
+    return nq__log_segments_extend(ctx, log, (nq_lsn){nq__log_segments_end(log) + 1});
 }
 
 /* Makes the active buffer empty. */

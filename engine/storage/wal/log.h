@@ -50,6 +50,11 @@ void nq_log_close(nq_log *log);
  * is met before a transaction is half in the log. Good for the next appends of the same turn. */
 nq_status nq_log_reserve(nq_ctx *ctx, nq_log *log, uint64_t bytes, size_t record_bytes_max);
 
+/* Whether the last segment is more than half full; and making one more, which takes a while and had
+ * better be done in the background than by the next commit. */
+bool nq_log_wants_segment(nq_log *log);
+nq_status nq_log_add_segment(nq_ctx *ctx, nq_log *log);
+
 /* Appends one reserved record and returns the position behind it. Appenders take turns outside. May
  * write out a full buffer. A failure means that the log has failed. */
 nq_status nq_log_append(nq_ctx *ctx, nq_log *log, const nq_log_record *record, nq_lsn *out_end);

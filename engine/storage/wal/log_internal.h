@@ -56,7 +56,8 @@ struct nq_log {
     nq_lsn end;         /* behind the newest record appended */
     nq_error failure;
     /* Changed under the mutex, read by anybody. */
-    _Atomic uint64_t durable_end; /* an LSN */
+    _Atomic uint64_t durable_end;  /* an LSN */
+    _Atomic uint64_t segments_end; /* an LSN; under the segments' mutex */
     _Atomic uint64_t bytes_written;
     _Atomic uint64_t bytes_appended;
     _Atomic uint64_t syncs;

@@ -52,6 +52,7 @@ static nq_status add_segment(nq_ctx *ctx, nq_log *log, uint64_t number, nq_file 
         log->segment_capacity = capacity;
     }
     log->segments[log->segment_count++] = (nq_log_segment){number, file};
+    atomic_store(&log->segments_end, (number + 1) * log->segment_bytes);
     return NQ_OK;
 }
 
@@ -104,11 +105,7 @@ done:
 }
 
 uint64_t nq__log_segments_end(nq_log *log) {
-    nq_mutex_lock(&log->segment_mutex);
-    NQ_ASSERT(log->segment_count != 0);
-    uint64_t end = (log->segments[log->segment_count - 1].number + 1) * log->segment_bytes;
-    nq_mutex_unlock(&log->segment_mutex);
-    return end;
+    return atomic_load(&log->segments_end);
 }
 
 static nq_status add_segment_locked(nq_ctx *ctx, nq_log *log, uint64_t number, nq_file *file) {
@@ -372,6 +369,7 @@ static nq_status renumber_oldest(nq_ctx *ctx, nq_log *log, uint64_t oldest, uint
     nq_log_segment segment = {number, log->segments[0].file};
     memmove(log->segments, log->segments + 1, (log->segment_count - 1) * sizeof segment);
     log->segments[log->segment_count - 1] = segment;
+    atomic_store(&log->segments_end, (number + 1) * log->segment_bytes);
     nq_mutex_unlock(&log->segment_mutex);
     return NQ_OK;
 }
