@@ -112,6 +112,9 @@ nq_status nq_table_scan_next(nq_ctx *ctx, nq_table_scan *scan, uint32_t rows_max
         NQ_TRY(nq_row_decode(ctx, &scan->decoder, key, row, &scan->builder));
         text_bytes += row.size;
     }
+    if (scan->scan != NULL) {
+        nq_scan_park(scan->scan); /* a cursor may wait here for long, and there may be many */
+    }
     *out_batch = nq_batch_builder_batch(&scan->builder);
     return NQ_OK;
 }
