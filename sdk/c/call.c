@@ -126,12 +126,15 @@ static void unlist_call(nq_client_call *call) {
     pthread_mutex_unlock(&client->lock);
 }
 
-void nq_client_cancel(nq_client *client) {
+size_t nq_client_cancel(nq_client *client) {
+    size_t count = 0;
     pthread_mutex_lock(&client->lock);
     for (nq_client_call *call = client->calls; call != NULL; call = call->next) {
         grpc_call_cancel(call->core, NULL);
+        count++;
     }
     pthread_mutex_unlock(&client->lock);
+    return count;
 }
 
 static gpr_timespec deadline_after(int64_t timeout_ms) {

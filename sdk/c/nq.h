@@ -85,8 +85,9 @@ nq_code nq_client_open(const char *uri, const nq_client_options *options, nq_cli
                        nq_failure *out_failure);
 /* Everything opened from it must be closed before. */
 void nq_client_close(nq_client *client);
-/* Ends every call under way with CANCELLED. Any thread; not from a signal handler. */
-void nq_client_cancel(nq_client *client);
+/* Ends every call under way with CANCELLED; returns how many. Any thread; not from a signal
+ * handler. */
+size_t nq_client_cancel(nq_client *client);
 /* The address in use, for people; valid until the client is closed. */
 const char *nq_client_target(const nq_client *client);
 

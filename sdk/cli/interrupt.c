@@ -10,7 +10,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static nq_client *watched; /* guarded by lock */
 static atomic_int pressed;
-static atomic_bool idle;
+static atomic_int current_mode;
 
 enum { EXIT_INTERRUPTED = 130 };
 
@@ -20,14 +20,17 @@ static void *wait_for_signal(void *set) {
         if (sigwait(set, &signal_number) != 0) {
             continue;
         }
-        if (atomic_fetch_add(&pressed, 1) > 0 || atomic_load(&idle)) {
+        int mode = atomic_load(&current_mode);
+        if (mode == NQ_INTERRUPT_PROMPT) {
+            continue;
+        }
+        bool is_second = atomic_fetch_add(&pressed, 1) > 0;
+        pthread_mutex_lock(&lock);
+        size_t cancelled = watched != NULL ? nq_client_cancel(watched) : 0;
+        pthread_mutex_unlock(&lock);
+        if (is_second || (cancelled == 0 && mode == NQ_INTERRUPT_SCRIPT)) {
             _exit(EXIT_INTERRUPTED);
         }
-        pthread_mutex_lock(&lock);
-        if (watched != NULL) {
-            nq_client_cancel(watched);
-        }
-        pthread_mutex_unlock(&lock);
     }
     return NULL;
 }
@@ -59,6 +62,6 @@ void nq_interrupt_clear(void) {
     atomic_store(&pressed, 0);
 }
 
-void nq_interrupt_set_idle(bool is_idle) {
-    atomic_store(&idle, is_idle);
+void nq_interrupt_set_mode(nq_interrupt_mode mode) {
+    atomic_store(&current_mode, (int)mode);
 }

@@ -16,7 +16,15 @@ void nq_interrupt_watch(nq_client *client);
 /* True when Ctrl-C was pressed since the last clear. */
 bool nq_interrupt_pending(void);
 void nq_interrupt_clear(void);
-/* True when a read from standard input may block; Ctrl-C then ends the program at once. */
-void nq_interrupt_set_idle(bool is_idle);
+/* Who is at the keyboard. Nobody (a script): Ctrl-C with no call under way ends the program. A
+ * person whose statement runs: as the top says. A person at the prompt: nothing; there Ctrl-C is a
+ * key, and one that comes as a signal was meant for a statement that has just ended. */
+typedef enum nq_interrupt_mode {
+    NQ_INTERRUPT_SCRIPT,
+    NQ_INTERRUPT_BUSY,
+    NQ_INTERRUPT_PROMPT,
+} nq_interrupt_mode;
+
+void nq_interrupt_set_mode(nq_interrupt_mode mode);
 
 #endif

@@ -209,9 +209,9 @@ static void edit_lines(shell *sh, EditLine *editor, History *past, const char *p
         nq_text_append(&entry, line, (size_t)bytes);
         char *copy = nq_must_copy(line, (size_t)bytes);
         nq_interrupt_clear();
-        nq_interrupt_set_idle(false);
+        nq_interrupt_set_mode(NQ_INTERRUPT_BUSY);
         take_line(sh, copy, (size_t)bytes);
-        nq_interrupt_set_idle(true);
+        nq_interrupt_set_mode(NQ_INTERRUPT_PROMPT);
         free(copy);
         if (sh->pending.bytes == 0) {
             remember(past, path, &entry);
@@ -239,9 +239,9 @@ int nq_shell_interact(nq_session *session) {
     if (!session->is_quiet) {
         printf("nq: %s. \\? for help, \\q to quit.\n", nq_client_target(session->client));
     }
-    nq_interrupt_set_idle(true);
+    nq_interrupt_set_mode(NQ_INTERRUPT_PROMPT);
     edit_lines(&sh, editor, past, path);
-    nq_interrupt_set_idle(false);
+    nq_interrupt_set_mode(NQ_INTERRUPT_SCRIPT);
     if (!sh.is_done) {
         putchar('\n');
     }
