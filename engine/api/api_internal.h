@@ -20,7 +20,7 @@ enum {
     NQ__PLAN_CACHE_BUCKET_COUNT = 1024, /* a power of two */
     NQ__PLAN_CACHE_SQL_BYTES_MAX = 16 << 10,
     NQ__PLAN_BYTES_MAX = 64 << 20, /* of one statement's tree and plan */
-    NQ__STATEMENT_RETRY_COUNT_MAX = 50,
+    NQ__STATEMENT_RETRY_COUNT_MAX = 200,
     NQ__REQUEST_ID_BYTES_MAX = 64,
     NQ__REQUEST_RESULT_BYTES_MAX = 1024,
     NQ__INGEST_ID_BYTES_MAX = 256,

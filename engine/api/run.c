@@ -1,9 +1,9 @@
-/* Writes and DDL, run to their end. A write that lost a race under READ COMMITTED is run again on a
- * new snapshot — the whole transaction when it is the statement's own, else from the statement's
- * savepoint — as often as a bound and the deadline allow. */
+/* Writes and DDL, run to their end. A write that lost a race under READ COMMITTED is run again from
+ * its savepoint on a new snapshot, as often as a bound and the deadline allow. */
 #include "engine/api/api_internal.h"
 #include "engine/ground/os/clock.h"
 #include "engine/ground/os/entropy.h"
+#include "engine/ground/os/thread.h"
 
 /* To the end, keeping what RETURNING returns. */
 static nq_status drain(nq_ctx *ctx, nq_execution *execution, const nq__run *run,
@@ -66,17 +66,26 @@ static nq_status commit(nq_ctx *ctx, const nq__run *run, nq_data_txn *txn, uint6
     return status;
 }
 
-static bool may_retry(nq_ctx *ctx, nq_database *database, nq_status status, uint32_t attempt) {
-    if ((status != NQ_WRITE_CONFLICT && status != NQ_DEADLOCK) ||
-        attempt == NQ__STATEMENT_RETRY_COUNT_MAX) {
+/* A loser gives way a little longer each time, so that many who want the same do not starve one. */
+static void give_way(uint32_t attempt) {
+    enum { ATTEMPTS_AT_ONCE = 3, STEP_NS = 100000, NS_MAX = 5000000 };
+    if (attempt >= ATTEMPTS_AT_ONCE) {
+        int64_t ns = (int64_t)attempt * STEP_NS;
+        nq_thread_sleep_ns(ns < NS_MAX ? ns : NS_MAX);
+    }
+}
+
+static bool may_retry(nq_ctx *ctx, nq_database *database, uint32_t attempt) {
+    if (attempt == NQ__STATEMENT_RETRY_COUNT_MAX) {
         return false;
     }
-    atomic_fetch_add_explicit(&database->statement_retry_count, 1, memory_order_relaxed);
     nq_error lost = ctx->error;
     if (nq_ctx_poll(ctx) != NQ_OK) {
         return false;
     }
     ctx->error = lost;
+    atomic_fetch_add_explicit(&database->statement_retry_count, 1, memory_order_relaxed);
+    give_way(attempt);
     return true;
 }
 
@@ -85,6 +94,26 @@ static nq_status final_status(const nq_ctx *ctx, nq_status status) {
     return status != NQ_OK && ctx->error.code != NQ_OK ? ctx->error.code : status;
 }
 
+/* Runs the statement in `txn`. A lost race rolls back to where it began and tries again on a new
+ * snapshot: the locks it won stay, so that it cannot lose the same row twice. */
+static nq_status run_attempts(nq_ctx *ctx, const nq__run *run, nq_data_txn *txn, bool may_rerun,
+                              nq__run_result *result) {
+    nq_arena_mark mark = nq_arena_get_mark(run->arena);
+    nq_savepoint savepoint;
+    NQ_TRY(nq_data_txn_savepoint(ctx, txn, &savepoint));
+    for (uint32_t attempt = 0;; attempt++) {
+        nq_status status = run_once(ctx, run, txn, result);
+        result->snapshot_lsn = nq_txn_snapshot(nq_data_txn_store_txn(txn)).value;
+        if (status != NQ_WRITE_CONFLICT || !may_rerun || !may_retry(ctx, run->database, attempt)) {
+            return final_status(ctx, status);
+        }
+        nq_arena_reset_to(run->arena, mark);
+        NQ_TRY(nq_data_txn_rollback_to(ctx, txn, savepoint));
+        NQ_TRY(nq_data_txn_statement_begin(ctx, txn));
+    }
+}
+
+/* A deadlock's victim gives up everything it holds and begins anew. */
 static nq_status run_alone(nq_ctx *ctx, const nq__run *run, uint64_t hash, nq__run_result *result) {
     const nq_txn_options options = {.isolation = NQ_READ_COMMITTED};
     nq_arena_mark mark = nq_arena_get_mark(run->arena);
@@ -92,14 +121,13 @@ static nq_status run_alone(nq_ctx *ctx, const nq__run *run, uint64_t hash, nq__r
         nq_data_txn *txn;
         nq_arena_reset_to(run->arena, mark);
         NQ_TRY(nq_data_txn_begin(ctx, run->database->catalog, &options, &txn));
-        nq_status status = run_once(ctx, run, txn, result);
+        nq_status status = run_attempts(ctx, run, txn, true, result);
         if (status == NQ_OK) {
-            result->snapshot_lsn = nq_txn_snapshot(nq_data_txn_store_txn(txn)).value;
             status = commit(ctx, run, txn, hash, result);
         } else {
             nq_data_txn_rollback(txn);
         }
-        if (status == NQ_OK || !may_retry(ctx, run->database, status, attempt)) {
+        if (status != NQ_DEADLOCK || !may_retry(ctx, run->database, attempt)) {
             return final_status(ctx, status);
         }
     }
@@ -107,26 +135,12 @@ static nq_status run_alone(nq_ctx *ctx, const nq__run *run, uint64_t hash, nq__r
 
 static nq_status run_inside(nq_ctx *ctx, const nq__run *run, nq_transaction *transaction,
                             nq__run_result *result) {
-    nq_arena_mark mark = nq_arena_get_mark(run->arena);
-    nq_savepoint savepoint;
     if (transaction->is_read_only) {
         return nq_fail(ctx, NQ_READ_ONLY_TRANSACTION, "cannot write in a read-only transaction");
     }
     NQ_TRY(nq_data_txn_statement_begin(ctx, transaction->txn));
-    NQ_TRY(nq_data_txn_savepoint(ctx, transaction->txn, &savepoint));
-    for (uint32_t attempt = 0;; attempt++) {
-        nq_status status = run_once(ctx, run, transaction->txn, result);
-        result->snapshot_lsn = nq_transaction_snapshot(transaction);
-        /* A deadlock's victim must give up what it holds: only the caller can. */
-        if (status == NQ_OK || status == NQ_DEADLOCK ||
-            transaction->isolation != NQ_ISOLATION_READ_COMMITTED ||
-            !may_retry(ctx, run->database, status, attempt)) {
-            return final_status(ctx, status);
-        }
-        nq_arena_reset_to(run->arena, mark);
-        NQ_TRY(nq_data_txn_rollback_to(ctx, transaction->txn, savepoint));
-        NQ_TRY(nq_data_txn_statement_begin(ctx, transaction->txn));
-    }
+    return run_attempts(ctx, run, transaction->txn,
+                        transaction->isolation == NQ_ISOLATION_READ_COMMITTED, result);
 }
 
 /* Answers what the same request answered before, if it did. */

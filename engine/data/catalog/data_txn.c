@@ -36,13 +36,18 @@ static void end(nq_data_txn *txn) {
     nq_heap_free(txn);
 }
 
-/* Makes `next` current, as committed at `lsn`. Under the mutex; answers what is no longer kept. */
+/* Keeps `next`, as committed at `lsn`; the newest version is current. Commits return in any order:
+ * a later one may have been here before. Under the mutex; answers what is no longer kept. */
 static nq_catalog_snapshot *publish(nq_catalog *catalog, nq_catalog_snapshot *next, uint64_t lsn) {
     nq_catalog_snapshot *evicted = catalog->recent[catalog->recent_next];
-    catalog->recent[catalog->recent_next] = catalog->current;
-    catalog->recent_next = (catalog->recent_next + 1) % NQ__CATALOG_RECENT_COUNT;
+    nq_catalog_snapshot *older = next;
     next->lsn = lsn;
-    catalog->current = next;
+    if (next->version > catalog->current->version) {
+        older = catalog->current;
+        catalog->current = next;
+    }
+    catalog->recent[catalog->recent_next] = older;
+    catalog->recent_next = (catalog->recent_next + 1) % NQ__CATALOG_RECENT_COUNT;
     return evicted;
 }
 
@@ -67,7 +72,7 @@ static nq_status commit_ddl(nq_ctx *ctx, nq_data_txn *txn, const nq_commit_optio
     nq_mutex_unlock(&catalog->mutex);
     status = nq_txn_commit(ctx, txn->txn, options, &lsn);
     nq_mutex_lock(&catalog->mutex);
-    if (status == NQ_OK && next->version != catalog->current->version) {
+    if (status == NQ_OK) {
         nq__claims_mark_gone(txn, next);
         evicted = publish(catalog, next, lsn.value);
         next = NULL;

@@ -198,12 +198,14 @@ static void create_and_drop(void *argument) {
                                         0, NULL, NULL, NULL);
         nq_status inserted =
             session_run(&s, sql_of("INSERT INTO c VALUES (1)"), NULL, 0, NULL, NULL, NULL);
+        nq_error refusal = s.ctx.error;
         nq_status dropped =
             session_run(&s, sql_of("DROP TABLE IF EXISTS c"), NULL, 0, NULL, NULL, NULL);
         if (created != NQ_OK || dropped != NQ_OK ||
             (inserted != NQ_OK && inserted != NQ_TABLE_NOT_FOUND)) {
-            (void)fprintf(stderr, "%s %s %s: %s\n", nq_status_name(created),
-                          nq_status_name(inserted), nq_status_name(dropped), s.ctx.error.message);
+            (void)fprintf(stderr, "%s %s %s: %s; %s\n", nq_status_name(created),
+                          nq_status_name(inserted), nq_status_name(dropped), refusal.message,
+                          s.ctx.error.message);
             abort();
         }
     }
