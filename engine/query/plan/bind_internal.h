@@ -29,6 +29,7 @@ typedef struct nq__binder {
     uint32_t subquery_count, subquery_capacity;
     struct nq__with *with; /* innermost first */
     uint32_t in_depth;     /* IN (query) inside IN (query) */
+    bool is_correlated;    /* a name was found only in an enclosing query */
 } nq__binder;
 
 /* A common table expression in scope. */
@@ -76,10 +77,11 @@ typedef struct nq__aggregates {
 
 /* What an expression may refer to. */
 typedef struct nq__scope {
-    const struct nq__scope *outer; /* of the enclosing query; seen only to refuse it by name */
+    const struct nq__scope *outer; /* of the enclosing query */
     const nq__names *names;
     nq__aggregates *aggregates; /* NULL: none allowed */
     struct nq__block *block;    /* where IN (query) may add a join; NULL: nowhere */
+    bool is_joined;             /* a semi-joined subquery's: `outer` is of the same block */
     const char *place;          /* "WHERE": for messages */
 } nq__scope;
 

@@ -127,14 +127,21 @@ nq_status nq__resolve(nq__binder *b, const nq__scope *scope, const nq_ast_expr *
     if (*out_name != NULL) {
         return NQ_OK;
     }
-    for (const nq__scope *outer = scope->outer; outer != NULL; outer = outer->outer) {
+    bool is_joined = true;
+    for (const nq__scope *inner = scope; inner->outer != NULL; inner = inner->outer) {
         const nq__name *found = NULL;
-        NQ_TRY(find_in(b, outer->names, column, &found));
+        is_joined &= inner->is_joined;
+        NQ_TRY(find_in(b, inner->outer->names, column, &found));
+        if (found != NULL && is_joined) {
+            *out_name = found;
+            return NQ_OK;
+        }
         if (found != NULL) {
+            b->is_correlated = true;
             return nq__bind_fail(
                 b, column->offset, NQ_FEATURE_UNSUPPORTED,
-                "\"%.*s\" belongs to the enclosing query: correlated subqueries are "
-                "not supported here by this version",
+                "\"%.*s\" belongs to the enclosing query: a subquery may refer to it "
+                "only in EXISTS and IN of WHERE in this version",
                 NQ_BYTES_FORMAT(column->name));
         }
     }

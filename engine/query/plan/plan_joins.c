@@ -177,7 +177,7 @@ static nq_status plan_outer(nq__block *block, const nq__tree *tree, nq__exprs *p
     if (tree->join != NQ_JOIN_FULL) {
         NQ_TRY(take_within(block, pushed, tree->left->leaves, &left_own));
     }
-    if (tree->join == NQ_JOIN_LEFT) {
+    if (tree->join == NQ_JOIN_LEFT || tree->join == NQ_JOIN_SEMI || tree->join == NQ_JOIN_ANTI) {
         NQ_TRY(take_within(block, &on, tree->right->leaves, &right_own));
     }
     nq__planned left, right;
@@ -209,15 +209,26 @@ static nq_status plan_tree(nq__block *block, const nq__tree *tree, nq__exprs *pu
                                         : plan_outer(block, tree, pushed, out_planned);
 }
 
-static void use_tree(nq__block *block, const nq__tree *tree) {
+/* Marks what the joins' conditions use. An inner join's may speak of any leaf it is joined with on
+ * the way up, `visible`; an outer join hides what stands beside it from what stands below. */
+static nq_status use_tree(nq__block *block, const nq__tree *tree, uint64_t visible) {
     if (tree->kind == NQ__TREE_LEAF) {
-        return;
+        return NQ_OK;
     }
+    bool is_inner = tree->kind == NQ__TREE_INNER;
+    uint64_t own = is_inner ? visible : tree->leaves;
     for (uint32_t i = 0; i < tree->conditions.count; ++i) {
-        nq__use_columns(block, tree->conditions.items[i]);
+        const nq_expr *condition = tree->conditions.items[i];
+        if (!is_within(nq__leaves_of(block, condition), own)) {
+            return nq__bind_fail(
+                block->b, condition->offset, NQ_FEATURE_UNSUPPORTED,
+                "a subquery may refer only to the query directly around it in this "
+                "version");
+        }
+        nq__use_columns(block, condition);
     }
-    use_tree(block, tree->left);
-    use_tree(block, tree->right);
+    NQ_TRY(use_tree(block, tree->left, is_inner ? visible : tree->left->leaves));
+    return use_tree(block, tree->right, is_inner ? visible : tree->right->leaves);
 }
 
 nq_status nq__plan_joins(nq__block *block, nq__planned *out_planned) {
@@ -236,7 +247,7 @@ nq_status nq__plan_joins(nq__block *block, nq__planned *out_planned) {
         }
         return nq__filter_piece(block, out_planned, &block->where);
     }
-    use_tree(block, block->tree);
+    NQ_TRY(use_tree(block, block->tree, block->tree->leaves));
     nq__exprs pushed = {0};
     NQ_TRY(append_all(b, &pushed, &block->where));
     return plan_tree(block, block->tree, &pushed, out_planned);

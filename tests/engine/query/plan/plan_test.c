@@ -161,6 +161,48 @@ static void subqueries_become_joins_or_run_once(void **state) {
                    2);
 }
 
+static void a_subquery_that_refers_to_the_row_around_it_is_a_join(void **state) {
+    nq_session *s = *state;
+    make_tables(s);
+    assert_plan(
+        s,
+        "SELECT name FROM small s WHERE EXISTS (SELECT 1 FROM pair p WHERE p.v = s.id AND p.a > 7)",
+        "Project [output: name]\n"
+        " Semi Hash Join [keys: small.id = pair.v]\n"
+        "  Seq Scan small\n"
+        "  Key Range Scan pair [key: a > 7]\n");
+    assert_rows(
+        s,
+        "SELECT id FROM small s WHERE EXISTS (SELECT * FROM pair p WHERE p.v < s.id AND p.a = 7)",
+        "8;9;");
+    assert_rows(
+        s, "SELECT id FROM small s WHERE NOT EXISTS (SELECT 1 FROM pair p WHERE p.v = s.id)", "0;");
+    assert_rows(s,
+                "SELECT id FROM small s WHERE id IN (SELECT p.a FROM pair p WHERE p.v = s.id + 10)",
+                "0;1;2;3;4;5;6;7;8;9;");
+    assert_rows(s,
+                "SELECT id FROM small s WHERE id IN (SELECT p.a FROM pair p WHERE p.v > s.id + 96)",
+                "0;");
+    assert_rows(
+        s,
+        "SELECT id FROM small s WHERE EXISTS (SELECT 1 FROM pair p WHERE p.v = s.id AND NOT EXISTS "
+        "(SELECT 1 FROM big WHERE big.id = p.v + 995))",
+        "6;7;8;9;");
+    assert_affects(
+        s, "DELETE FROM small s WHERE EXISTS (SELECT 1 FROM pair p WHERE p.v = s.id AND p.v > 7)",
+        2);
+    assert_refused(s, "SELECT (SELECT max(v) FROM pair p WHERE p.a = small.id) FROM small",
+                   NQ_FEATURE_UNSUPPORTED, 47, "enclosing query");
+    assert_refused(
+        s, "SELECT 1 FROM small s WHERE EXISTS (SELECT 1 FROM pair p WHERE p.v = s.id LIMIT 1)",
+        NQ_FEATURE_UNSUPPORTED, 29, "without GROUP BY");
+    assert_refused(
+        s,
+        "SELECT 1 FROM small s WHERE EXISTS (SELECT 1 FROM pair p WHERE EXISTS (SELECT 1 FROM big "
+        "WHERE big.id = s.id))",
+        NQ_FEATURE_UNSUPPORTED, 103, "directly around");
+}
+
 static void in_a_query_knows_its_nulls(void **state) {
     nq_session *s = *state;
     assert_rows(s,
@@ -220,6 +262,7 @@ int main(void) {
         in_session(a_few_rows_are_joined_by_key),
         in_session(outer_joins_keep_what_they_must),
         in_session(subqueries_become_joins_or_run_once),
+        in_session(a_subquery_that_refers_to_the_row_around_it_is_a_join),
         in_session(in_a_query_knows_its_nulls),
         in_session(constants_are_folded_when_that_cannot_fail),
         in_session(only_what_is_used_is_read),

@@ -1,0 +1,1 @@
+CREATE TABLE n (a INT DEFAULT 1 + 1, b TEXT CHECK (length(b) > 1), PRIMARY KEY (a), CHECK (a > 0))

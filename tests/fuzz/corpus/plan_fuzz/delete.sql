@@ -1,0 +1,1 @@
+DELETE FROM u x WHERE x.a = 1 AND EXISTS (SELECT 1 FROM t WHERE t.a = x.a)

@@ -1,0 +1,1 @@
+SELECT 1 / 0, CAST('x' || 1 AS varchar(1)), coalesce(NULL, 2), date '2024-01-01' + 1, -5 ^ 2, 'a' < 'b' AND NOT NULL

@@ -1,0 +1,1 @@
+INSERT INTO t (a, b) SELECT a, b FROM u ON CONFLICT (id) DO UPDATE SET a = excluded.a + t.a WHERE t.c RETURNING *

@@ -1,0 +1,1 @@
+SELECT t.id, u.v FROM t, u, v WHERE t.a = u.a AND u.v > 5 AND v.w < t.d

@@ -1,0 +1,1 @@
+SELECT * FROM u WHERE a = 1 AND b = 'x' AND v + 1 IN (1, 2, 3)

@@ -1,0 +1,1 @@
+SELECT (SELECT max(v) FROM u) + id, CASE a WHEN 1 THEN b ELSE 'z' END FROM t ORDER BY length(b)

@@ -1,0 +1,1 @@
+SELECT sum(n) FILTER (WHERE n % 2 = 0), string_agg(DISTINCT b, ',') FROM generate_series(1, 10) g (n), t WHERE n = t.id

@@ -1,0 +1,1 @@
+UPDATE t SET a = a + 1, b = DEFAULT WHERE id = 3 OR a IN (SELECT a FROM u) RETURNING id

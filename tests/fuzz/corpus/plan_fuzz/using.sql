@@ -1,0 +1,1 @@
+SELECT a, count(*) FROM t FULL JOIN u USING (a, b) GROUP BY a HAVING count(*) > 1 ORDER BY 2 NULLS FIRST

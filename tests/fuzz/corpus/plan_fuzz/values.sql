@@ -1,0 +1,1 @@
+INSERT INTO t VALUES (DEFAULT, 1, 'x', NULL, 1.5, '2024-01-01', X'00'), (2, '3', 4, true, 5, NULL, '\x01')
