@@ -39,7 +39,7 @@ bench-smoke: ## import, query, stream and fan-out against SQLite and Redis
 	@bench/workload/run.sh
 
 docs: ## regenerate docs/reference from the tables
-	@docs/reference/generate.sh
+	@docs/reference/generate.py
 
 clean: ## forget what was built (the data directory stays)
 	@$(BAZEL) clean

@@ -19,7 +19,7 @@ bazel_test() {
 }
 
 stage_tidy() {
-    python3 tests/tidy/tidy.py && tests/tidy/format.sh
+    python3 tests/tidy/tidy.py && tests/tidy/format.sh && docs/reference/generate.py --check
 }
 stage_unit() {
     bazel_test //...
