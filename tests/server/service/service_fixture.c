@@ -60,8 +60,9 @@ void service_restart(service_fixture *f) {
 }
 
 const nq_method *service_method(const char *name) {
-    static const nq_method *(*const tables[])(size_t *) = {nq_query_service_methods,
-                                                           nq_admin_service_methods};
+    static const nq_method *(*const tables[])(size_t *) = {
+        nq_query_service_methods, nq_admin_service_methods, nq_stream_service_methods,
+        nq_pubsub_service_methods};
     for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
         size_t count = 0;
         const nq_method *methods = tables[t](&count);
