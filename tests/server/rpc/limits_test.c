@@ -458,8 +458,9 @@ static void a_drain_lets_calls_finish_and_then_refuses(void **state) {
     start(NULL);
     assert_int_equal(call_echo(client), NQ_RPC_OK);
     nq_server_drain(fixture.server, 30000);
-    assert_int_equal(nq_rpc_unary(client, "/t.T/Echo", (nq_bytes){0}, 300, NULL, NULL),
-                     NQ_RPC_DEADLINE_EXCEEDED);
+    /* The client may know that nobody listens any more, or still be trying when its time is up. */
+    nq_rpc_code code = nq_rpc_unary(client, "/t.T/Echo", (nq_bytes){0}, 300, NULL, NULL);
+    assert_true(code == NQ_RPC_DEADLINE_EXCEEDED || code == NQ_RPC_UNAVAILABLE);
     nq_server_drain(fixture.server, 30000);
     assert_int_equal(stats().calls_open, 0);
     stop();
