@@ -84,6 +84,7 @@ static void try_publish(pubsub_call *self) {
                                       publish->request.count, 0, publish->results);
     nq_arena_reset_to(arena, mark);
     if (status == NQ_BLOCK_TIMEOUT && wait_for_room(self->call)) {
+        nq_writer_deinit(&self->writer);
         return;
     }
     if (status == NQ_OK) {
