@@ -134,6 +134,11 @@ nq_status nq__data_file_open(nq_ctx *ctx, nq_store *store) {
     uint64_t bytes;
     NQ_TRY(nq_file_size(ctx, store->data_file, &bytes));
     NQ_TRY(choose_superblock(ctx, store, path));
+    if (store->superblock.log_segment_bytes % NQ_LOG_BLOCK_BYTES != 0 ||
+        store->superblock.lsn % NQ_LOG_BLOCK_BYTES != 0 ||
+        store->superblock.directory_level >= NQ_BTREE_LEVELS_MAX) {
+        return nq_fail(ctx, NQ_PAGE_CORRUPT, "%s: the superblock contradicts itself", path);
+    }
     uint64_t expected = (uint64_t)store->superblock.page_count * NQ_PAGE_BYTES;
     if (bytes < expected) {
         return nq_fail(ctx, NQ_FILE_FOREIGN, "%s: truncated at offset %llu, expected %llu bytes",

@@ -66,7 +66,8 @@ typedef struct nq_store_options {
 nq_status nq_store_open(nq_ctx *ctx, nq_vfs *vfs, const char *directory,
                         const nq_store_options *options, nq_store **out_store);
 
-/* Checkpoints and lets go. Every transaction must have ended. */
+/* Checkpoints and lets go, whatever it returns; what was committed durably is safe even if the
+ * checkpoint fails. Every transaction must have ended. */
 nq_status nq_store_close(nq_ctx *ctx, nq_store *store);
 
 typedef struct nq_txn_options {

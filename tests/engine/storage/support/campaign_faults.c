@@ -110,6 +110,10 @@ static const char *flip_many(nq_sim_vfs *disk, const workload *w, uint64_t seed,
             }
         }
         f.offset = nq_rng_below(&rng, bytes);
+        if (i % 8 == 0) {
+            /* The few bytes of the superblocks in use. */
+            f.offset = f.offset % 4 * 8192 + nq_rng_below(&rng, 128);
+        }
         difference = try_flip(disk, w, &f, lost_max, counts, seed);
     }
     return difference;
