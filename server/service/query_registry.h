@@ -20,8 +20,8 @@ typedef struct nq_query_entry {
     int64_t start_time_us;
     int64_t started_ns;
     _Atomic uint64_t rows_returned;
-    const char *_Atomic state; /* static text: "queued", "running", "ingesting",
-                                    "streaming", "paused", "waiting_credit" */
+    const char *_Atomic state;         /* static text: "queued", "running", "ingesting",
+                                            "streaming", "paused", "waiting_credit" */
     char stream_id[NQ_QUERY_ID_BYTES]; /* "" for Execute */
 } nq_query_entry;
 

@@ -259,6 +259,7 @@ static void a_method_nobody_has_is_unimplemented(void **state) {
     nq_rpc_end_clear(&b->end);
     assert_int_equal(nq_rpc_unary(b->client, QUERY "Guess", (nq_bytes){0}, 0, &message, &b->end),
                      NQ_RPC_UNIMPLEMENTED);
+    nq_rpc_end_clear(&b->end);
     assert_int_equal(nq_rpc_unary(b->client, ADMIN "Vacuum", (nq_bytes){0}, 0, &message, &b->end),
                      NQ_RPC_UNIMPLEMENTED);
     assert_non_null(strstr(b->end.text, "Vacuum"));
