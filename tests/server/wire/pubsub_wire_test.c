@@ -302,7 +302,16 @@ static void a_channel_reads_back_and_cannot_be_what_is_not_served(void **state) 
     assert_int_equal(nq_create_channel_request_decode(&f.ctx, PACKED(&f, &create), &decoded),
                      NQ_OK);
     assert_true(nq_bytes_equal(decoded.name, info.name));
-    assert_memory_equal(&decoded.settings, &info.settings, sizeof info.settings);
+    const nq_channel_settings *had = &info.settings;
+    assert_int_equal(decoded.settings.durability, had->durability);
+    assert_int_equal(decoded.settings.history_messages, had->history_messages);
+    assert_int_equal(decoded.settings.history_bytes, had->history_bytes);
+    assert_int_equal(decoded.settings.history_ttl_us, had->history_ttl_us);
+    assert_int_equal(decoded.settings.message_bytes_max, had->message_bytes_max);
+    assert_int_equal(decoded.settings.default_priority, had->default_priority);
+    assert_int_equal(decoded.settings.default_drop_policy, had->default_drop_policy);
+    assert_true(decoded.settings.allow_block);
+    assert_int_equal(decoded.settings.dedup_window_us, had->dedup_window_us);
     assert_int_equal(have->stats->subscribers, 1);
     assert_int_equal(have->stats->dropped, 4);
     assert_int_equal(have->stats->last_sequence, 6);
