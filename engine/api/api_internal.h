@@ -17,7 +17,8 @@
 
 enum {
     NQ__PLAN_CACHE_COUNT_MAX = 512,
-    NQ__PLAN_CACHE_BUCKET_COUNT = 1024, /* a power of two */
+    NQ__PLAN_CACHE_BUCKET_COUNT = 1024,  /* a power of two */
+    NQ__PLAN_CACHE_BYTES_MAX = 32 << 20, /* of all plans together */
     NQ__PLAN_CACHE_SQL_BYTES_MAX = 16 << 10,
     NQ__PLAN_BYTES_MAX = 64 << 20, /* of one statement's tree and plan */
     NQ__STATEMENT_RETRY_COUNT_MAX = 200,
@@ -58,6 +59,7 @@ typedef struct nq__plan_cache {
     nq_prepared *buckets[NQ__PLAN_CACHE_BUCKET_COUNT];
     nq_prepared *newest, *oldest;
     uint32_t count;
+    uint64_t bytes;
     uint64_t hits, misses;
 } nq__plan_cache;
 
@@ -114,7 +116,8 @@ uint64_t nq__sql_hash(nq_bytes sql);
 /* Acquired, or NULL. Answers only a handle that describes this version of the catalog. */
 nq_prepared *nq__plan_cache_find(nq__plan_cache *cache, nq_bytes sql, uint64_t hash,
                                  uint64_t snapshot_id);
-/* Takes a reference of its own; answers what fell out, for the caller to release. */
+/* Takes a reference of its own; answers what fell out, chained by `older`, for the caller to
+ * release. */
 nq_prepared *nq__plan_cache_add(nq__plan_cache *cache, nq_prepared *prepared);
 nq_prepared *nq__plan_cache_pop(nq__plan_cache *cache);
 
@@ -193,6 +196,7 @@ typedef struct nq__run_result {
     uint32_t column_count;
     const nq_column_info *columns;
     nq_exec_stats stats;
+    uint64_t log_bytes;
     uint64_t snapshot_lsn;
     uint64_t commit_lsn;
 } nq__run_result;

@@ -216,6 +216,7 @@ void nq_cursor_get_stats(const nq_cursor *cursor, nq_statement_stats *out_stats)
         .plan_ns = binding != NULL ? binding->plan_ns : 0,
         .execute_ns = cursor->execute_ns,
         .memory_bytes_max = stats.memory_bytes_max + cursor->arena.taken_bytes_max,
+        .log_bytes = cursor->result.log_bytes,
     };
 }
 

@@ -149,10 +149,11 @@ void nq_database_visit_stats(const nq_database *database,
     nq_database *shared = (nq_database *)(uintptr_t)database;
     stats_visitor visitor = {visit, user};
     nq_mutex_lock(&shared->mutex);
-    double plan_count = shared->plans.count;
+    double plan_count = shared->plans.count, plan_bytes = (double)shared->plans.bytes;
     double plan_hits = (double)shared->plans.hits, plan_misses = (double)shared->plans.misses;
     nq_mutex_unlock(&shared->mutex);
     visit(user, "plan_cache_entries", plan_count);
+    visit(user, "plan_cache_bytes", plan_bytes);
     visit(user, "plan_cache_hits", plan_hits);
     visit(user, "plan_cache_misses", plan_misses);
     visit(user, "statements", (double)atomic_load(&shared->statement_count));

@@ -106,9 +106,10 @@ typedef struct nq_statement_stats {
     uint64_t rows_returned;
     uint64_t rows_examined;
     uint64_t rows_affected;
-    int64_t parse_ns, plan_ns, execute_ns;
+    int64_t parse_ns, plan_ns; /* what the plan in use took to make, however often it was used */
+    int64_t execute_ns;
     uint64_t memory_bytes_max;
-    uint64_t log_bytes;
+    uint64_t log_bytes; /* keys and rows handed to the log, its framing aside */
 } nq_statement_stats;
 
 /* Runs a prepared statement. `transaction` NULL: its own transaction, committed when a write

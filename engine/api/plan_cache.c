@@ -22,6 +22,10 @@ static void link_newest(nq__plan_cache *cache, nq_prepared *prepared) {
     cache->newest = prepared;
 }
 
+static size_t plan_bytes(const nq_prepared *prepared) {
+    return prepared->first->arena.taken_bytes;
+}
+
 static void take_out(nq__plan_cache *cache, nq_prepared *prepared) {
     nq_prepared **link = bucket_of(cache, prepared->hash);
     while (*link != prepared) {
@@ -31,6 +35,7 @@ static void take_out(nq__plan_cache *cache, nq_prepared *prepared) {
     unlink_age(cache, prepared);
     prepared->is_cached = false;
     cache->count--;
+    cache->bytes -= plan_bytes(prepared);
 }
 
 static nq_prepared *find_text(nq__plan_cache *cache, nq_bytes sql, uint64_t hash) {
@@ -63,12 +68,10 @@ nq_prepared *nq__plan_cache_find(nq__plan_cache *cache, nq_bytes sql, uint64_t h
 }
 
 nq_prepared *nq__plan_cache_add(nq__plan_cache *cache, nq_prepared *prepared) {
-    nq_prepared *out = find_text(cache, prepared->first->statement->sql, prepared->hash);
-    if (out == NULL && cache->count == NQ__PLAN_CACHE_COUNT_MAX) {
-        out = cache->oldest;
-    }
-    if (out != NULL) {
-        take_out(cache, out);
+    nq_prepared *replaced = find_text(cache, prepared->first->statement->sql, prepared->hash);
+    if (replaced != NULL) {
+        take_out(cache, replaced);
+        replaced->older = NULL;
     }
     nq_prepared_acquire(prepared);
     prepared->is_cached = true;
@@ -77,6 +80,14 @@ nq_prepared *nq__plan_cache_add(nq__plan_cache *cache, nq_prepared *prepared) {
     *bucket = prepared;
     link_newest(cache, prepared);
     cache->count++;
+    cache->bytes += plan_bytes(prepared);
+    nq_prepared *out = replaced;
+    while (cache->count > NQ__PLAN_CACHE_COUNT_MAX || cache->bytes > NQ__PLAN_CACHE_BYTES_MAX) {
+        nq_prepared *oldest = cache->oldest;
+        take_out(cache, oldest);
+        oldest->older = out;
+        out = oldest;
+    }
     return out;
 }
 

@@ -88,7 +88,11 @@ static nq_status prepare(nq_ctx *ctx, nq_database *database, nq_transaction *tra
         nq_mutex_lock(&database->mutex);
         nq_prepared *evicted = nq__plan_cache_add(&database->plans, *out_prepared);
         nq_mutex_unlock(&database->mutex);
-        nq_prepared_release(evicted);
+        while (evicted != NULL) {
+            nq_prepared *older = evicted->older;
+            nq_prepared_release(evicted);
+            evicted = older;
+        }
     }
     return NQ_OK;
 }

@@ -38,7 +38,9 @@ static nq_status run_once(nq_ctx *ctx, const nq__run *run, nq_data_txn *txn,
         .memory_bytes_max = run->database->statement_bytes_max,
     };
     NQ_TRY(nq_exec_open(ctx, result->binding->plan, &options, &execution));
+    uint64_t written_before = nq_data_txn_written_bytes(txn);
     nq_status status = drain(ctx, execution, run, result);
+    result->log_bytes = nq_data_txn_written_bytes(txn) - written_before;
     nq_exec_close(execution);
     return status;
 }

@@ -98,7 +98,8 @@ struct nq_data_txn {
     bool is_read_only;
     bool repeats_reads;
     bool has_written;
-    bool has_ddl;              /* wrote the catalog, perhaps rolled back since */
+    bool has_ddl; /* wrote the catalog, perhaps rolled back since */
+    uint64_t written_bytes;
     nq_catalog_snapshot *seen; /* NULL: look it up */
     uint32_t claim_count;
     uint32_t claim_capacity;

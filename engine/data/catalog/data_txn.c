@@ -135,3 +135,11 @@ bool nq_data_txn_is_read_only(const nq_data_txn *txn) {
 bool nq_data_txn_has_written(const nq_data_txn *txn) {
     return txn->has_written;
 }
+
+uint64_t nq_data_txn_written_bytes(const nq_data_txn *txn) {
+    return txn->written_bytes;
+}
+
+void nq_data_txn_count_written(nq_data_txn *txn, uint64_t bytes) {
+    txn->written_bytes += bytes;
+}

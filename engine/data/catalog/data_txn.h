@@ -29,6 +29,9 @@ nq_txn *nq_data_txn_store_txn(const nq_data_txn *txn);
 nq_catalog *nq_data_txn_catalog(const nq_data_txn *txn);
 bool nq_data_txn_is_read_only(const nq_data_txn *txn);
 bool nq_data_txn_has_written(const nq_data_txn *txn);
+/* Keys and rows handed to the store so far, in bytes; what is rolled back stays counted. */
+uint64_t nq_data_txn_written_bytes(const nq_data_txn *txn);
+void nq_data_txn_count_written(nq_data_txn *txn, uint64_t bytes);
 
 /* The catalog as this transaction sees it now, its own DDL included. Borrowed until the next
  * statement begins, DDL, rollback_to, or the end. */

@@ -140,6 +140,7 @@ static nq_status write_rows(nq_ctx *ctx, nq_table_writer *writer, const nq_batch
             return fail_duplicate(ctx, table, batch, row);
         }
         NQ_TRY(status);
+        nq_data_txn_count_written(writer->txn, key.size + value.size);
         ++*out_count;
     }
     return NQ_OK;
@@ -164,6 +165,7 @@ static nq_status replace_row(nq_ctx *ctx, nq_table_writer *writer, nq_bytes row_
         return NQ_OK;
     }
     *out_is_found = true;
+    nq_data_txn_count_written(writer->txn, row_key.size + value.size);
     return nq_txn_put(ctx, writer->store_txn, writer->table->tree, row_key, value);
 }
 
@@ -186,11 +188,13 @@ nq_status nq_table_writer_update(nq_ctx *ctx, nq_table_writer *writer, nq_bytes 
     if (!*out_is_found) {
         return NQ_OK;
     }
+    nq_data_txn_count_written(writer->txn, row_key.size + key.size + value.size);
     nq_status status = nq_txn_insert(ctx, writer->store_txn, table->tree, key, value);
     return status == NQ_UNIQUE_VIOLATION ? fail_duplicate(ctx, table, batch, row) : status;
 }
 
 nq_status nq_table_writer_delete(nq_ctx *ctx, nq_table_writer *writer, nq_bytes row_key,
                                  bool *out_is_found) {
+    nq_data_txn_count_written(writer->txn, row_key.size);
     return nq_txn_remove(ctx, writer->store_txn, writer->table->tree, row_key, out_is_found);
 }
