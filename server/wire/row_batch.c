@@ -1,7 +1,7 @@
 /* Row batch: one Value per cell, written without any tree of messages. */
 #include "server/wire/row_batch.h"
 
-/* Field numbers of Value.kind; value_wire_test checks them against the generated code. */
+/* Field numbers of Value.kind; query_encode_test checks them against the generated code. */
 enum {
     VALUE_NULL = 1,
     VALUE_BOOL = 2,
@@ -13,74 +13,91 @@ enum {
     VALUE_DATE = 13,
     VALUE_TIME = 14,
     VALUE_UUID = 15,
-    VALUE_FIXED_BYTES_MAX = 16,
     ROW_VALUES = 1,
     ROW_BATCH_ROWS = 1,
+    WIRE_VARINT = 0,
+    WIRE_FIXED64 = 1,
+    WIRE_LENGTH = 2,
+    FRAME_BYTES_MAX = 20, /* a tag and a length */
 };
 
-static uint64_t zigzag(int64_t value) {
-    return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
+/* A member's encoding, known before anything is written: its length decides the Value's. */
+typedef struct value_form {
+    uint8_t tag;         /* of the member: number and wire type */
+    uint8_t fixed_bytes; /* 8: `bits` follow as they are */
+    uint64_t bits;       /* a varint, or the eight bytes */
+    nq_bytes bytes;      /* after their length, when the wire type is LENGTH */
+} value_form;
+
+static value_form varint_form(uint32_t member, uint64_t bits) {
+    return (value_form){.tag = (uint8_t)(member << 3 | WIRE_VARINT), .bits = bits};
+}
+
+static value_form zigzag_form(uint32_t member, int64_t value) {
+    return varint_form(member, (uint64_t)value << 1 ^ (uint64_t)(value >> 63));
+}
+
+static value_form fixed_form(uint32_t member, const void *eight_bytes) {
+    value_form form = {.tag = (uint8_t)(member << 3 | WIRE_FIXED64), .fixed_bytes = 8};
+    memcpy(&form.bits, eight_bytes, sizeof form.bits);
+    return form;
+}
+
+static value_form bytes_form(uint32_t member, nq_bytes bytes) {
+    return (value_form){
+        .tag = (uint8_t)(member << 3 | WIRE_LENGTH), .bits = bytes.size, .bytes = bytes};
 }
 
 /* A oneof member is written also when it holds its type's default: it says which kind it is. */
-static void put_varint_kind(nq_writer *writer, uint32_t field, uint64_t value) {
-    if (nq_writer_reserve(writer, VALUE_FIXED_BYTES_MAX)) {
-        *writer->at++ = (uint8_t)(field << 3);
-        writer->at = nq_varint_put(writer->at, value);
-    }
-}
-
-static void put_fixed64_kind(nq_writer *writer, uint32_t field, const void *bits) {
-    if (nq_writer_reserve(writer, VALUE_FIXED_BYTES_MAX)) {
-        *writer->at++ = (uint8_t)(field << 3 | 1);
-        memcpy(writer->at, bits, sizeof(uint64_t));
-        writer->at += sizeof(uint64_t);
-    }
-}
-
-static void put_kind(nq_writer *writer, nq_value value) {
+static value_form form_of(nq_value value) {
     if (value.is_null) {
-        put_varint_kind(writer, VALUE_NULL, 1);
-        return;
+        return varint_form(VALUE_NULL, 1);
     }
     switch (value.type) {
     case NQ_TYPE_BOOL:
-        put_varint_kind(writer, VALUE_BOOL, value.boolean);
-        return;
+        return varint_form(VALUE_BOOL, value.boolean);
     case NQ_TYPE_INT16:
     case NQ_TYPE_INT32:
     case NQ_TYPE_INT64:
-        put_varint_kind(writer, VALUE_INT, zigzag(value.integer));
-        return;
+        return zigzag_form(VALUE_INT, value.integer);
     case NQ_TYPE_FLOAT32:
     case NQ_TYPE_FLOAT64:
-        put_fixed64_kind(writer, VALUE_DOUBLE, &value.number);
-        return;
+        return fixed_form(VALUE_DOUBLE, &value.number);
     case NQ_TYPE_TIMESTAMP:
-        put_fixed64_kind(writer, VALUE_TIMESTAMP, &value.integer);
-        return;
-    case NQ_TYPE_BYTES:
-        nq_writer_put_element(writer, VALUE_BYTES, value.bytes);
-        return;
+        return fixed_form(VALUE_TIMESTAMP, &value.integer);
     case NQ_TYPE_DATE:
-        put_varint_kind(writer, VALUE_DATE, zigzag(value.integer));
-        return;
+        return zigzag_form(VALUE_DATE, value.integer);
     case NQ_TYPE_TIME:
-        put_varint_kind(writer, VALUE_TIME, zigzag(value.integer));
-        return;
+        return zigzag_form(VALUE_TIME, value.integer);
+    case NQ_TYPE_BYTES:
+        return bytes_form(VALUE_BYTES, value.bytes);
     case NQ_TYPE_UUID:
-        nq_writer_put_element(writer, VALUE_UUID, value.bytes);
-        return;
+        return bytes_form(VALUE_UUID, value.bytes);
     default:
-        nq_writer_put_element(writer, VALUE_TEXT, value.bytes);
-        return;
+        return bytes_form(VALUE_TEXT, value.bytes);
     }
 }
 
 void nq_value_write(nq_writer *writer, uint32_t field, nq_value value) {
-    size_t opened = nq_writer_open(writer, field);
-    put_kind(writer, value);
-    nq_writer_close(writer, opened);
+    value_form form = form_of(value);
+    size_t body_bytes = 1 + form.bytes.size +
+                        (form.fixed_bytes > 0 ? form.fixed_bytes : nq_varint_bytes(form.bits));
+    if (!nq_writer_reserve(writer, FRAME_BYTES_MAX + body_bytes)) {
+        return;
+    }
+    uint8_t *at = nq_varint_put(writer->at, (uint64_t)field << 3 | WIRE_LENGTH);
+    at = nq_varint_put(at, body_bytes);
+    *at++ = form.tag;
+    if (form.fixed_bytes > 0) {
+        memcpy(at, &form.bits, sizeof form.bits);
+        at += sizeof form.bits;
+    } else {
+        at = nq_varint_put(at, form.bits);
+    }
+    if (form.bytes.size > 0) {
+        memcpy(at, form.bytes.data, form.bytes.size);
+    }
+    writer->at = at + form.bytes.size;
 }
 
 void nq_rows_write(nq_writer *writer, const nq_batch *batch) {
