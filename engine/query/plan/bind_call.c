@@ -41,6 +41,10 @@ static nq_status add_aggregate(nq__binder *b, nq__aggregates *aggregates,
             return NQ_OK;
         }
     }
+    if (aggregates->count == NQ__LIST_COUNT_MAX) {
+        return nq__bind_fail(b, offset, NQ_LIMIT_EXCEEDED, "a SELECT has at most %d aggregates",
+                             NQ__LIST_COUNT_MAX);
+    }
     NQ_TRY(nq__bind_grow(b, &aggregates->calls, aggregates->count, &aggregates->capacity,
                          sizeof(*aggregates->calls)));
     NQ_TRY(nq__bind_grow(b, &aggregates->offsets, aggregates->count, &aggregates->offset_capacity,
@@ -54,10 +58,7 @@ static nq_status add_aggregate(nq__binder *b, nq__aggregates *aggregates,
 static nq_status resolve_aggregate(nq__binder *b, const nq_ast_expr *ast, nq__exprs *args,
                                    nq_plan_aggregate_call *call) {
     nq_type types[NQ_FUNCTION_ARGUMENTS_MAX];
-    nq_resolution *found = nq__bind_alloc(b, 1, sizeof(*found));
-    if (found == NULL) {
-        return nq__bind_no_memory(b);
-    }
+    nq_resolution found;
     if (args->count > NQ_FUNCTION_ARGUMENTS_MAX) {
         return nq__bind_fail(b, ast->offset, NQ_LIMIT_EXCEEDED,
                              "a function takes at most %d arguments", NQ_FUNCTION_ARGUMENTS_MAX);
@@ -67,14 +68,14 @@ static nq_status resolve_aggregate(nq__binder *b, const nq_ast_expr *ast, nq__ex
     }
     NQ_TRY(nq__bind_at(
         b, ast->offset,
-        nq_function_find(b->ctx, ast->call->name.text, false, types, args->count, found)));
+        nq_function_find(b->ctx, ast->call->name.text, false, types, args->count, &found)));
     for (uint32_t i = 0; i < args->count; ++i) {
-        NQ_TRY(nq__coerce(b, args->items[i], found->arg_types[i], NQ_CAST_IMPLICIT, "the argument",
+        NQ_TRY(nq__coerce(b, args->items[i], found.arg_types[i], NQ_CAST_IMPLICIT, "the argument",
                           &args->items[i]));
         NQ_TRY(nq__coerce_unknown(b, args->items[i], &args->items[i]));
     }
-    call->function = found->function;
-    call->type = found->result;
+    call->function = found.function;
+    call->type = found.result;
     call->args = (nq_plan_exprs){args->items, args->count};
     return NQ_OK;
 }

@@ -162,17 +162,14 @@ nq_status nq__bind_call(nq__binder *b, uint32_t offset, nq_bytes name, bool is_o
             args[i]->kind == NQ_EXPR_PARAMETER && args[i]->type.id == NQ_TYPE_UNKNOWN;
         types[i] = is_parameter ? b->parameter_types[args[i]->index] : args[i]->type;
     }
-    nq_resolution *found = nq__bind_alloc(b, 1, sizeof(*found));
-    if (found == NULL) {
-        return nq__bind_no_memory(b);
-    }
+    nq_resolution found; /* large, but no recursion stands on it */
     NQ_TRY(nq__bind_at(b, offset,
-                       nq_function_find(b->ctx, name, is_operator, types, arg_count, found)));
+                       nq_function_find(b->ctx, name, is_operator, types, arg_count, &found)));
     for (uint32_t i = 0; i < arg_count; ++i) {
-        NQ_TRY(nq__coerce(b, args[i], found->arg_types[i], NQ_CAST_IMPLICIT, "the argument",
+        NQ_TRY(nq__coerce(b, args[i], found.arg_types[i], NQ_CAST_IMPLICIT, "the argument",
                           &coerced[i]));
     }
-    nq_expr *call = nq_expr_call(b->arena, found->function, found->result, coerced, arg_count);
+    nq_expr *call = nq_expr_call(b->arena, found.function, found.result, coerced, arg_count);
     if (call == NULL) {
         return nq__bind_no_memory(b);
     }

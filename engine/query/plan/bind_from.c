@@ -23,6 +23,8 @@ nq_status nq__leaf_add(nq__block *block, nq__leaf leaf, const nq_column_info *co
         return nq_fail(b->ctx, NQ_LIMIT_EXCEEDED, "a FROM clause holds at most %d tables",
                        NQ__LEAF_COUNT_MAX);
     }
+    NQ_TRY(nq__bind_grow(b, &block->leaves, block->leaf_count, &block->leaf_capacity,
+                         sizeof(*block->leaves)));
     leaf.first_column = block->flat_count;
     for (uint32_t i = 0; i < leaf.column_count; ++i) {
         NQ_TRY(nq__bind_grow(b, &block->flat, block->flat_count, &block->flat_capacity,

@@ -151,14 +151,11 @@ static nq_status match_by_exists(nq__binder *b, uint32_t offset, const nq_expr *
 
 static nq_status count_of(nq__binder *b, nq_plan_aggregate_call *call, const nq_expr *const *args,
                           uint32_t arg_count) {
-    nq_resolution *found = nq__bind_alloc(b, 1, sizeof(*found));
-    if (found == NULL) {
-        return nq__bind_no_memory(b);
-    }
+    nq_resolution found;
     nq_type type = arg_count == 0 ? boolean : args[0]->type;
-    NQ_TRY(nq_function_find(b->ctx, NQ_BYTES_LITERAL("count"), false, &type, arg_count, found));
+    NQ_TRY(nq_function_find(b->ctx, NQ_BYTES_LITERAL("count"), false, &type, arg_count, &found));
     *call = (nq_plan_aggregate_call){
-        .function = found->function, .type = found->result, .args = {args, arg_count}};
+        .function = found.function, .type = found.result, .args = {args, arg_count}};
     return NQ_OK;
 }
 

@@ -12,9 +12,10 @@
 #include "engine/query/sql/parse.h"
 
 enum {
-    NQ__LEAF_COUNT_MAX = 64,          /* tables, derived tables and series of one FROM */
-    NQ__AGGREGATE_BASE = 1 << 24,     /* above any flat column */
-    NQ__COLUMN_GONE = UINT32_MAX - 1, /* of a map: not in the row */
+    NQ__LEAF_COUNT_MAX = 64,      /* tables, derived tables and series of one FROM */
+    NQ__AGGREGATE_BASE = 1 << 24, /* above any flat column */
+    NQ__QUERY_COUNT_MAX = 10000,  /* SELECTs and VALUES of one statement, each use of a WITH anew */
+    NQ__LIST_COUNT_MAX = 1600,    /* keys of a GROUP BY or ORDER BY, aggregates of a SELECT */
 };
 
 typedef struct nq__binder {
@@ -30,6 +31,7 @@ typedef struct nq__binder {
     struct nq__with *with; /* innermost first */
     uint32_t in_depth;     /* IN (query) inside IN (query) */
     bool is_correlated;    /* a name was found only in an enclosing query */
+    uint32_t query_count;  /* bound so far */
 } nq__binder;
 
 /* A common table expression in scope. */
@@ -181,8 +183,8 @@ typedef struct nq__tree {
 typedef struct nq__block {
     nq__binder *b;
     const nq__scope *outer;
-    nq__leaf leaves[NQ__LEAF_COUNT_MAX];
-    uint32_t leaf_count;
+    nq__leaf *leaves;
+    uint32_t leaf_count, leaf_capacity;
     nq_column_info *flat; /* by flat column */
     uint32_t *leaf_of;    /* by flat column */
     uint32_t flat_count, flat_capacity, leaf_of_capacity;
@@ -279,6 +281,8 @@ nq_status nq__plan_sort(nq__binder *b, const nq_ast_query *ast, const nq__scope 
                         nq_plan_node **out_node);
 nq_status nq__plan_limit(nq__binder *b, const nq_ast_query *ast, const nq__scope *outer,
                          nq_plan_node *input, nq_plan_node **out_node);
+/* Long lists are compared pairwise: they are bounded. */
+nq_status nq__check_list(nq__binder *b, uint32_t count, const nq_ast_expr *first, const char *what);
 bool nq__order_nulls_first(const nq_ast_order *order);
 /* "column 2" of ORDER BY or GROUP BY as an index; UINT32_MAX: not a position. */
 nq_status nq__order_position(nq__binder *b, const nq_ast_expr *ast, const char *where,

@@ -3,6 +3,15 @@
 
 /* ---- ORDER BY and LIMIT ---- */
 
+nq_status nq__check_list(nq__binder *b, uint32_t count, const nq_ast_expr *first,
+                         const char *what) {
+    if (count <= NQ__LIST_COUNT_MAX) {
+        return NQ_OK;
+    }
+    return nq__bind_fail(b, first->offset, NQ_LIMIT_EXCEEDED, "%s takes at most %d expressions",
+                         what, NQ__LIST_COUNT_MAX);
+}
+
 bool nq__order_nulls_first(const nq_ast_order *order) {
     return order->nulls == NQ_AST_NULLS_DEFAULT ? order->is_descending
                                                 : order->nulls == NQ_AST_NULLS_FIRST;
@@ -142,6 +151,7 @@ nq_status nq__plan_order_by_output(nq__binder *b, const nq__query *query, nq_pla
     if (ast->order_by.count == 0) {
         return nq__plan_limit(b, ast, query->outer, input, out_node);
     }
+    NQ_TRY(nq__check_list(b, ast->order_by.count, ast->order_by.first->expr, "ORDER BY"));
     nq_plan_sort_key *keys = nq__bind_alloc(b, ast->order_by.count, sizeof(*keys));
     if (keys == NULL) {
         return nq__bind_no_memory(b);
@@ -330,6 +340,11 @@ static nq_status bind_kind(nq__binder *b, nq__query *query) {
 nq_status nq__query_bind(nq__binder *b, const nq__scope *outer, const nq_ast_query *ast,
                          nq__query **out_query) {
     *out_query = NULL;
+    NQ_TRY(nq_ctx_poll(b->ctx));
+    if (++b->query_count > NQ__QUERY_COUNT_MAX) {
+        return nq__bind_fail(b, ast->offset, NQ_STATEMENT_TOO_COMPLEX,
+                             "the statement comes to more than %d queries", NQ__QUERY_COUNT_MAX);
+    }
     nq__query *query = nq__bind_alloc(b, 1, sizeof(*query));
     if (query == NULL) {
         return nq__bind_no_memory(b);

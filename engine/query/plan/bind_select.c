@@ -112,6 +112,7 @@ nq_status nq__select_bind(nq__binder *b, nq__query *query) {
     query->exprs = items.exprs.items;
     query->columns = items.columns;
     query->column_count = items.exprs.count;
+    NQ_TRY(nq__check_list(b, ast->group_by.count, ast->group_by.first, "GROUP BY"));
     for (const nq_ast_expr *each = ast->group_by.first; each != NULL; each = each->next) {
         NQ_TRY(bind_group_key(b, query, each));
     }
@@ -172,6 +173,9 @@ static nq_status order_column(nq__binder *b, nq__query *query, const nq_ast_expr
 
 static nq_status bind_order_by(nq__binder *b, nq__query *query, ordering *out_order) {
     const nq_ast_orders *orders = &query->ast->order_by;
+    if (orders->count > 0) {
+        NQ_TRY(nq__check_list(b, orders->count, orders->first->expr, "ORDER BY"));
+    }
     out_order->keys = nq__bind_alloc(b, orders->count, sizeof(*out_order->keys));
     if (out_order->keys == NULL) {
         return nq__bind_no_memory(b);

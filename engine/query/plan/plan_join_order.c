@@ -2,23 +2,27 @@
  *
  * Every input starts as a piece. The two pieces whose join is estimated smallest become one, until
  * one is left; pieces that no condition connects are only multiplied when nothing else remains. The
- * result may be bushy. The smaller side of a hash join is built. */
+ * result may be bushy. The smaller side of a hash join is built.
+ *
+ * Estimates of pairs are kept between steps and made anew only for the piece that has changed, so n
+ * pieces and c conditions cost O(n² · c). */
 #include "engine/query/plan/join_internal.h"
+
+typedef struct pair_estimate {
+    double rows;
+    bool is_connected; /* some condition speaks of both */
+} pair_estimate;
 
 typedef struct ordering {
     nq__block *block;
     nq__planned *pieces;
+    bool is_gone[NQ__LEAF_COUNT_MAX]; /* became part of another piece */
     uint32_t piece_count;
     const nq__exprs *conditions;
-    uint64_t *leaves; /* by condition */
-    bool *is_applied; /* by condition */
+    uint64_t *leaves;         /* by condition */
+    bool *is_applied;         /* by condition */
+    pair_estimate *estimates; /* of i < j at [i * piece_count + j] */
 } ordering;
-
-typedef struct pair {
-    uint32_t left, right;
-    double rows;
-    bool is_found;
-} pair;
 
 static bool is_within(uint64_t leaves, uint64_t set) {
     return (leaves & ~set) == 0;
@@ -34,86 +38,90 @@ static nq_status applicable(ordering *o, uint64_t leaves, nq__exprs *out) {
     return NQ_OK;
 }
 
-static nq_status consider(ordering *o, uint32_t left, uint32_t right, pair *best) {
+static nq_status estimate_pair(ordering *o, uint32_t left, uint32_t right) {
     nq_arena *arena = o->block->b->arena;
     nq_arena_mark mark = nq_arena_get_mark(arena);
     nq__exprs conditions = {0};
     uint64_t leaves = o->pieces[left].leaves | o->pieces[right].leaves;
+    NQ_TRY(nq_ctx_poll(o->block->b->ctx));
     NQ_TRY(applicable(o, leaves, &conditions));
-    double rows = nq__joined_rows(o->block, &o->pieces[left], &o->pieces[right], &conditions);
+    o->estimates[left * o->piece_count + right] = (pair_estimate){
+        .rows = nq__joined_rows(o->block, &o->pieces[left], &o->pieces[right], &conditions),
+        .is_connected = conditions.count > 0,
+    };
     nq_arena_reset_to(arena, mark);
-    if (!best->is_found || rows < best->rows) {
-        *best = (pair){left, right, rows, true};
+    return NQ_OK;
+}
+
+static nq_status estimate_with(ordering *o, uint32_t piece) {
+    for (uint32_t other = 0; other < o->piece_count; ++other) {
+        if (other != piece && !o->is_gone[other]) {
+            bool is_first = piece < other;
+            NQ_TRY(estimate_pair(o, is_first ? piece : other, is_first ? other : piece));
+        }
     }
     return NQ_OK;
 }
 
-/* The two pieces a condition speaks of; false when they are not exactly two. */
-static bool pieces_of(const ordering *o, uint32_t condition, uint32_t *out_left,
-                      uint32_t *out_right) {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < o->piece_count; ++i) {
-        if ((o->pieces[i].leaves & o->leaves[condition]) != 0) {
-            if (count == 2) {
-                return false;
+/* The connected pair with the fewest rows; without one, the pair with the fewest rows. */
+static void choose_pair(const ordering *o, uint32_t *out_left, uint32_t *out_right) {
+    pair_estimate best = {0};
+    bool is_found = false;
+    for (uint32_t left = 0; left < o->piece_count; ++left) {
+        for (uint32_t right = left + 1; right < o->piece_count; ++right) {
+            if (o->is_gone[left] || o->is_gone[right]) {
+                continue;
             }
-            *(count == 0 ? out_left : out_right) = i;
-            ++count;
+            pair_estimate each = o->estimates[left * o->piece_count + right];
+            bool is_better =
+                each.is_connected == best.is_connected ? each.rows < best.rows : each.is_connected;
+            if (!is_found || is_better) {
+                is_found = true;
+                best = each;
+                *out_left = left;
+                *out_right = right;
+            }
         }
     }
-    return count == 2;
 }
 
-static nq_status choose_pair(ordering *o, pair *best) {
-    *best = (pair){0};
-    for (uint32_t i = 0; i < o->conditions->count; ++i) {
-        uint32_t left = 0, right = 0;
-        if (!o->is_applied[i] && pieces_of(o, i, &left, &right)) {
-            NQ_TRY(consider(o, left, right, best));
-        }
+/* The right side of a join is the one built or repeated, so the smaller goes there, unless the
+ * smaller could look its partners up by key. */
+static nq_status join_pair(ordering *o, uint32_t left, uint32_t right) {
+    nq__planned *first = &o->pieces[left], *second = &o->pieces[right], joined;
+    if (first->rows >= second->rows) {
+        first = &o->pieces[right];
+        second = &o->pieces[left];
     }
-    if (best->is_found) {
-        return NQ_OK;
-    }
-    uint32_t first = 0, second = 1; /* nothing connects: the two smallest */
-    for (uint32_t i = 1; i < o->piece_count; ++i) {
-        if (o->pieces[i].rows < o->pieces[first].rows) {
-            second = first;
-            first = i;
-        } else if (second == first || o->pieces[i].rows < o->pieces[second].rows) {
-            second = i;
-        }
-    }
-    *best = (pair){first < second ? first : second, first < second ? second : first, 0, true};
-    return NQ_OK;
-}
-
-/* Joins the pair; the right side of a join is the one built or repeated, so the smaller goes there,
- * unless the left could look its rows up by key. */
-static nq_status join_pair(ordering *o, const pair *chosen) {
-    nq__planned *left = &o->pieces[chosen->left], *right = &o->pieces[chosen->right];
     nq__exprs conditions = {0};
-    uint64_t leaves = left->leaves | right->leaves;
+    uint64_t leaves = first->leaves | second->leaves;
     NQ_TRY(applicable(o, leaves, &conditions));
-    if (left->rows < right->rows) {
-        nq__planned joined;
-        NQ_TRY(nq__join_pieces(o->block, NQ_JOIN_INNER, left, right, &conditions, &joined));
-        if (joined.node->kind != NQ_PLAN_KEY_JOIN) {
-            NQ_TRY(nq__join_pieces(o->block, NQ_JOIN_INNER, right, left, &conditions, &joined));
-        }
-        *left = joined;
-    } else {
-        nq__planned joined;
-        NQ_TRY(nq__join_pieces(o->block, NQ_JOIN_INNER, right, left, &conditions, &joined));
-        if (joined.node->kind != NQ_PLAN_KEY_JOIN) {
-            NQ_TRY(nq__join_pieces(o->block, NQ_JOIN_INNER, left, right, &conditions, &joined));
-        }
-        *left = joined;
+    NQ_TRY(nq__join_pieces(o->block, NQ_JOIN_INNER, first, second, &conditions, &joined));
+    if (joined.node->kind != NQ_PLAN_KEY_JOIN) {
+        NQ_TRY(nq__join_pieces(o->block, NQ_JOIN_INNER, second, first, &conditions, &joined));
     }
+    o->pieces[left] = joined;
+    o->is_gone[right] = true;
     for (uint32_t i = 0; i < o->conditions->count; ++i) {
         o->is_applied[i] |= is_within(o->leaves[i], leaves);
     }
-    o->pieces[chosen->right] = o->pieces[--o->piece_count];
+    return NQ_OK;
+}
+
+static nq_status order_all(ordering *o) {
+    for (uint32_t piece = 1; piece < o->piece_count; ++piece) {
+        for (uint32_t before = 0; before < piece; ++before) {
+            NQ_TRY(estimate_pair(o, before, piece));
+        }
+    }
+    for (uint32_t left_over = o->piece_count; left_over > 1; --left_over) {
+        uint32_t left = 0, right = 0;
+        choose_pair(o, &left, &right);
+        NQ_TRY(join_pair(o, left, right));
+        if (left_over > 2) {
+            NQ_TRY(estimate_with(o, left));
+        }
+    }
     return NQ_OK;
 }
 
@@ -124,23 +132,26 @@ nq_status nq__order_joins(nq__block *block, nq__planned *pieces, uint32_t piece_
         *out_planned = pieces[0];
         return nq__filter_piece(block, out_planned, conditions);
     }
-    ordering o = {.block = block,
-                  .pieces = pieces,
-                  .piece_count = piece_count,
-                  .conditions = conditions,
-                  .leaves = nq__bind_alloc(b, conditions->count, sizeof(uint64_t)),
-                  .is_applied = nq__bind_alloc(b, conditions->count, sizeof(bool))};
-    if (o.leaves == NULL || o.is_applied == NULL) {
+    ordering o = {
+        .block = block,
+        .pieces = pieces,
+        .piece_count = piece_count,
+        .conditions = conditions,
+        .leaves = nq__bind_alloc(b, conditions->count, sizeof(uint64_t)),
+        .is_applied = nq__bind_alloc(b, conditions->count, sizeof(bool)),
+        .estimates = nq__bind_alloc(b, (size_t)piece_count * piece_count, sizeof(pair_estimate)),
+    };
+    if (o.leaves == NULL || o.is_applied == NULL || o.estimates == NULL) {
         return nq__bind_no_memory(b);
     }
     for (uint32_t i = 0; i < conditions->count; ++i) {
         o.leaves[i] = nq__leaves_of(block, conditions->items[i]);
     }
-    while (o.piece_count > 1) {
-        pair chosen;
-        NQ_TRY(choose_pair(&o, &chosen));
-        NQ_TRY(join_pair(&o, &chosen));
+    NQ_TRY(order_all(&o));
+    for (uint32_t i = 0; i < piece_count; ++i) {
+        if (!o.is_gone[i]) {
+            *out_planned = pieces[i];
+        }
     }
-    *out_planned = pieces[0];
     return NQ_OK;
 }

@@ -133,7 +133,7 @@ static nq_status plan_tree(nq__block *block, const nq__tree *tree, nq__exprs *pu
 /* ---- Inner joins ---- */
 
 typedef struct inner_group {
-    const nq__tree *inputs[NQ__LEAF_COUNT_MAX];
+    const nq__tree **inputs;
     uint32_t input_count;
     nq__exprs conditions;
 } inner_group;
@@ -152,19 +152,20 @@ static nq_status gather(nq__block *block, const nq__tree *tree, inner_group *gro
 static nq_status plan_inner(nq__block *block, const nq__tree *tree, nq__exprs *pushed,
                             nq__planned *out_planned) {
     nq__binder *b = block->b;
-    inner_group *group = nq__bind_alloc(b, 1, sizeof(*group));
-    nq__planned *pieces = nq__bind_alloc(b, NQ__LEAF_COUNT_MAX, sizeof(*pieces));
-    if (group == NULL || pieces == NULL) {
+    uint32_t input_count_max = (uint32_t)__builtin_popcountll(tree->leaves);
+    inner_group group = {.inputs = nq__bind_alloc(b, input_count_max, sizeof(const nq__tree *))};
+    nq__planned *pieces = nq__bind_alloc(b, input_count_max, sizeof(*pieces));
+    if (group.inputs == NULL || pieces == NULL) {
         return nq__bind_no_memory(b);
     }
-    NQ_TRY(gather(block, tree, group));
-    NQ_TRY(append_all(b, &group->conditions, pushed));
-    for (uint32_t i = 0; i < group->input_count; ++i) {
+    NQ_TRY(gather(block, tree, &group));
+    NQ_TRY(append_all(b, &group.conditions, pushed));
+    for (uint32_t i = 0; i < group.input_count; ++i) {
         nq__exprs own = {0};
-        NQ_TRY(take_within(block, &group->conditions, group->inputs[i]->leaves, &own));
-        NQ_TRY(plan_tree(block, group->inputs[i], &own, &pieces[i]));
+        NQ_TRY(take_within(block, &group.conditions, group.inputs[i]->leaves, &own));
+        NQ_TRY(plan_tree(block, group.inputs[i], &own, &pieces[i]));
     }
-    return nq__order_joins(block, pieces, group->input_count, &group->conditions, out_planned);
+    return nq__order_joins(block, pieces, group.input_count, &group.conditions, out_planned);
 }
 
 /* ---- Outer joins ---- */

@@ -151,6 +151,54 @@ static void definitions_must_make_sense(void **state) {
     ASSERT_REFUSED(*state, refusals);
 }
 
+/* before, then `count` times each (its %d replaced by the number), then after. */
+static nq_status run_repeated(nq_session *s, const char *before, const char *each, int count,
+                              const char *after) {
+    static char sql[1 << 20];
+    size_t size = (size_t)snprintf(sql, sizeof(sql), "%s", before);
+    for (int i = 0; i < count; i++) {
+        size += (size_t)snprintf(sql + size, sizeof(sql) - size, each, i, i);
+    }
+    size += (size_t)snprintf(sql + size, sizeof(sql) - size, "%s", after);
+    return session_run(s, nq_bytes_of(sql, size), NULL, 0, NULL, NULL, NULL);
+}
+
+static void what_would_explode_is_bounded(void **state) {
+    nq_session *s = *state;
+    make_tables(s);
+    assert_int_equal(run_repeated(s, "SELECT count(*) FROM t t0", ", t x%d", 63, ""), NQ_OK);
+    assert_int_equal(run_repeated(s, "SELECT count(*) FROM t t0", ", t x%d", 64, ""),
+                     NQ_LIMIT_EXCEEDED);
+    assert_int_equal(run_repeated(s, "SELECT 1 FROM t GROUP BY id", ", a + %d", 2000, ""),
+                     NQ_LIMIT_EXCEEDED);
+    assert_int_equal(run_repeated(s, "SELECT 1 FROM t ORDER BY id", ", a + %d", 2000, ""),
+                     NQ_LIMIT_EXCEEDED);
+    assert_int_equal(
+        run_repeated(s, "SELECT 1 FROM t HAVING TRUE", " AND sum(a + %d) > 0", 2000, ""),
+        NQ_LIMIT_EXCEEDED);
+    assert_int_equal(run_repeated(s, "SELECT TRUE", " OR %d IN (SELECT 1)", 20000, ""),
+                     NQ_STATEMENT_TOO_COMPLEX);
+    /* Each WITH query uses the one before it twice. */
+    assert_int_equal(run_repeated(s, "WITH w AS (SELECT 1)", ", w AS (SELECT 1)", 1, " SELECT 1"),
+                     NQ_DUPLICATE_ALIAS);
+    char sql[4000];
+    size_t size = (size_t)snprintf(sql, sizeof(sql), "WITH w0 AS (SELECT 1 AS a)");
+    for (int i = 1; i < 40; i++) {
+        size += (size_t)snprintf(sql + size, sizeof(sql) - size,
+                                 ", w%d AS (SELECT x.a FROM w%d x, w%d y)", i, i - 1, i - 1);
+    }
+    size += (size_t)snprintf(sql + size, sizeof(sql) - size, " SELECT count(*) FROM w39");
+    assert_int_equal(session_run(s, nq_bytes_of(sql, size), NULL, 0, NULL, NULL, NULL),
+                     NQ_STATEMENT_TOO_COMPLEX);
+    assert_int_equal(run_repeated(s, "SELECT 1", " IN (SELECT 1", 10, "))))))))))"),
+                     NQ_STATEMENT_TOO_COMPLEX);
+    /* Many conditions over many tables are slow in no dimension. */
+    assert_int_equal(
+        run_repeated(s, "SELECT count(*) FROM t t0, t t1, t t2, t t3, t t4, t t5 WHERE TRUE",
+                     " AND t0.a + t1.a + t2.a < t3.a + t4.a + t5.a + %d", 5000, ""),
+        NQ_OK);
+}
+
 static void hints_say_what_to_do(void **state) {
     nq_session *s = *state;
     make_tables(s);
@@ -164,9 +212,13 @@ static void hints_say_what_to_do(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        in_session(names_must_mean_one_thing),         in_session(types_must_fit_their_places),
-        in_session(aggregates_stand_where_groups_are), in_session(writes_must_fit_their_table),
-        in_session(definitions_must_make_sense),       in_session(hints_say_what_to_do),
+        in_session(names_must_mean_one_thing),
+        in_session(types_must_fit_their_places),
+        in_session(aggregates_stand_where_groups_are),
+        in_session(writes_must_fit_their_table),
+        in_session(definitions_must_make_sense),
+        in_session(what_would_explode_is_bounded),
+        in_session(hints_say_what_to_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
