@@ -7,6 +7,7 @@
 #include "engine/ground/os/worker_pool.h"
 #include "proto/descriptor_set.h"
 #include "server/app/access.h"
+#include "server/app/readiness.h"
 #include "server/app/server_id.h"
 #include "server/wire/pubsub_wire.h"
 #include "server/wire/status_wire.h"
@@ -15,6 +16,7 @@ struct nq_app {
     const nq_config *config;
     nq_service service;
     nq_interceptor access;
+    nq_readiness *readiness;
     uint16_t port;
 };
 
@@ -102,9 +104,6 @@ static nq_status listen_everywhere(nq_ctx *ctx, nq_app *app) {
 }
 
 static nq_status open_all(nq_ctx *ctx, nq_app *app, nq_app_stage *out_stage) {
-    static const char *const services[] = {
-        "", "neuroquantum.v1.QueryService", "neuroquantum.v1.AdminService",
-        "neuroquantum.v1.StreamService", "neuroquantum.v1.PubSubService"};
     *out_stage = NQ_STAGE_DATABASE;
     NQ_TRY(open_database(ctx, app));
     *out_stage = NQ_STAGE_START;
@@ -115,10 +114,7 @@ static nq_status open_all(nq_ctx *ctx, nq_app *app, nq_app_stage *out_stage) {
     NQ_TRY(listen_everywhere(ctx, app));
     *out_stage = NQ_STAGE_START;
     NQ_TRY(nq_server_start(ctx, app->service.server));
-    for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
-        nq_server_set_serving(app->service.server, services[i], true);
-    }
-    return NQ_OK;
+    return nq_readiness_start(ctx, &app->service, &app->readiness);
 }
 
 nq_status nq_app_open(nq_ctx *ctx, const nq_config *config,
@@ -160,6 +156,7 @@ nq_status nq_app_close(nq_ctx *ctx, nq_app *app) {
     if (app == NULL) {
         return NQ_OK;
     }
+    nq_readiness_stop(app->readiness);
     nq_server_destroy(app->service.server);
     if (app->service.workers != NULL) {
         nq_worker_pool_destroy(app->service.workers);
