@@ -155,7 +155,7 @@ nq_status nq__bind_call(nq__binder *b, uint32_t offset, nq_bytes name, bool is_o
         return nq__bind_fail(b, offset, NQ_LIMIT_EXCEEDED, "a function takes at most %d arguments",
                              NQ_FUNCTION_ARGUMENTS_MAX);
     }
-    nq_type types[NQ_FUNCTION_ARGUMENTS_MAX];
+    nq_type types[NQ_FUNCTION_ARGUMENTS_MAX] = {NQ_TYPE(NQ_TYPE_UNKNOWN)};
     const nq_expr *coerced[NQ_FUNCTION_ARGUMENTS_MAX];
     for (uint32_t i = 0; i < arg_count; ++i) {
         bool is_parameter =

@@ -10,13 +10,19 @@
 static nq_status bind_stored(nq__binder *b, nq_bytes sql, const nq__names *names, const char *place,
                              const nq_expr **out_expr) {
     nq_ast_expr *ast;
-    NQ_TRY(nq_parse_expression(b->ctx, b->arena, sql, &ast));
     nq__binder stored = {.ctx = b->ctx, .arena = b->arena, .sql = sql, .options = b->options};
     nq__scope scope = nq__scope_none(NULL, place);
     if (names != NULL) {
         scope.names = names;
     }
-    return nq__bind_expr(&stored, &scope, ast, out_expr);
+    nq_status status = nq_parse_expression(b->ctx, b->arena, sql, &ast);
+    if (status == NQ_OK) {
+        status = nq__bind_expr(&stored, &scope, ast, out_expr);
+    }
+    if (status != NQ_OK) {
+        b->ctx->error.position = (nq_position){0}; /* a place in text that nobody sees */
+    }
+    return status;
 }
 
 static const char *column_label(nq__binder *b, const nq_column_definition *column) {
