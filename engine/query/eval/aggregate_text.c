@@ -95,11 +95,11 @@ static inline bool is_less_integer(int64_t left, int64_t right) {
         }                                                                                  \
         uint8_t *record = (call)->records == NULL ? (call)->record : (call)->records[row]; \
         extreme *state = (extreme *)(record + (call)->state_offset);                       \
-        if (!state->has_value || ((sign) > 0 ? is_less(state->member, source[row])         \
-                                             : is_less(source[row], state->member))) {     \
+        if (!state->has_value || ((sign) > 0 ? is_less(state->member, (source)[row])       \
+                                             : is_less((source)[row], state->member))) {   \
             state->has_value = true;                                                       \
             state->type = (call)->args[0]->type.id;                                        \
-            state->member = source[row];                                                   \
+            state->member = (source)[row];                                                 \
         }                                                                                  \
     }
 

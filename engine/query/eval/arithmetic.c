@@ -24,7 +24,7 @@
             bool over = OVERFLOWS(left[row], right[row], &wide);               \
             overflowed |= over | (wide != (int64_t)(narrow)wide);              \
             result[row] = wide;                                                \
-        });                                                                    \
+        })                                                                     \
         return overflowed ? nq__fail_out_of_range(call->ctx, type_id) : NQ_OK; \
     }
 
@@ -55,7 +55,7 @@ static nq_status divide(nq_kernel_call *call, int64_t least, nq_type_id type) {
             return nq__fail_out_of_range(call->ctx, type);
         }
         result[row] = left[row] / right[row];
-    });
+    })
     return NQ_OK;
 }
 
@@ -80,7 +80,7 @@ nq_status nq__kernel_modulo_int(nq_kernel_call *call) {
             return fail_division(call->ctx);
         }
         result[row] = right[row] == -1 ? 0 : left[row] % right[row];
-    });
+    })
     return NQ_OK;
 }
 
@@ -93,7 +93,7 @@ nq_status nq__kernel_modulo_float64(nq_kernel_call *call) {
             return fail_division(call->ctx);
         }
         result[row] = fmod(left[row], right[row]);
-    });
+    })
     return NQ_OK;
 }
 
@@ -114,7 +114,7 @@ nq_status nq__kernel_modulo_float64(nq_kernel_call *call) {
             double value = ROUND(left[row] sign right[row]);                                \
             overflowed |= !IS_FINITE(value) & IS_FINITE(left[row]) & IS_FINITE(right[row]); \
             result[row] = value;                                                            \
-        });                                                                                 \
+        })                                                                                  \
         return overflowed ? nq__fail_out_of_range(call->ctx, type_id) : NQ_OK;              \
     }
 
@@ -137,7 +137,7 @@ REAL_KERNEL(multiply_float64, NQ_TYPE_FLOAT64, ROUND_FLOAT64, *)
             divided_by_zero |= (right[row] == 0) & (left[row] == left[row]);                \
             overflowed |= !IS_FINITE(value) & IS_FINITE(left[row]) & IS_FINITE(right[row]); \
             result[row] = value;                                                            \
-        });                                                                                 \
+        })                                                                                  \
         if (divided_by_zero) {                                                              \
             return fail_division(call->ctx);                                                \
         }                                                                                   \
@@ -155,7 +155,7 @@ REAL_DIVIDE(divide_float64, NQ_TYPE_FLOAT64, ROUND_FLOAT64)
         NQ_FOR_EACH_ROW(call, row, {                                           \
             overflowed |= value[row] == (least);                               \
             result[row] = (int64_t)(0 - (uint64_t)value[row]);                 \
-        });                                                                    \
+        })                                                                     \
         return overflowed ? nq__fail_out_of_range(call->ctx, type_id) : NQ_OK; \
     }
 
@@ -166,7 +166,7 @@ NEGATE_KERNEL(negate_int64, NQ_TYPE_INT64, INT64_MIN)
 nq_status nq__kernel_negate_float(nq_kernel_call *call) {
     const double *value = call->args[0]->numbers;
     double *restrict result = call->result.numbers;
-    NQ_FOR_EACH_ROW(call, row, { result[row] = -value[row]; });
+    NQ_FOR_EACH_ROW(call, row, { result[row] = -value[row]; })
     return NQ_OK;
 }
 
@@ -174,24 +174,24 @@ nq_status nq__kernel_negate_float(nq_kernel_call *call) {
 nq_status nq__kernel_same_int(nq_kernel_call *call) {
     const int64_t *value = call->args[0]->integers;
     int64_t *restrict result = call->result.integers;
-    NQ_FOR_EACH_ROW(call, row, { result[row] = value[row]; });
+    NQ_FOR_EACH_ROW(call, row, { result[row] = value[row]; })
     return NQ_OK;
 }
 
 nq_status nq__kernel_same_float(nq_kernel_call *call) {
     const double *value = call->args[0]->numbers;
     double *restrict result = call->result.numbers;
-    NQ_FOR_EACH_ROW(call, row, { result[row] = value[row]; });
+    NQ_FOR_EACH_ROW(call, row, { result[row] = value[row]; })
     return NQ_OK;
 }
 
-#define BIT_KERNEL(name, sign)                                                    \
-    nq_status nq__kernel_##name(nq_kernel_call *call) {                           \
-        const int64_t *left = call->args[0]->integers;                            \
-        const int64_t *right = call->args[1]->integers;                           \
-        int64_t *restrict result = call->result.integers;                         \
-        NQ_FOR_EACH_ROW(call, row, { result[row] = left[row] sign right[row]; }); \
-        return NQ_OK;                                                             \
+#define BIT_KERNEL(name, sign)                                                   \
+    nq_status nq__kernel_##name(nq_kernel_call *call) {                          \
+        const int64_t *left = call->args[0]->integers;                           \
+        const int64_t *right = call->args[1]->integers;                          \
+        int64_t *restrict result = call->result.integers;                        \
+        NQ_FOR_EACH_ROW(call, row, { result[row] = left[row] sign right[row]; }) \
+        return NQ_OK;                                                            \
     }
 
 BIT_KERNEL(bit_and, &)
@@ -201,7 +201,7 @@ BIT_KERNEL(bit_xor, ^)
 nq_status nq__kernel_bit_not(nq_kernel_call *call) {
     const int64_t *value = call->args[0]->integers;
     int64_t *restrict result = call->result.integers;
-    NQ_FOR_EACH_ROW(call, row, { result[row] = ~value[row]; });
+    NQ_FOR_EACH_ROW(call, row, { result[row] = ~value[row]; })
     return NQ_OK;
 }
 
@@ -228,7 +228,7 @@ nq_status nq__kernel_shift_left(nq_kernel_call *call) {
     NQ_FOR_EACH_ROW(call, row, {
         uint64_t bits = (uint64_t)value[row] << shift_count(count[row], type);
         call->result.integers[row] = wrap_to((int64_t)bits, type);
-    });
+    })
     return NQ_OK;
 }
 
@@ -237,6 +237,6 @@ nq_status nq__kernel_shift_right(nq_kernel_call *call) {
     const int64_t *value = call->args[0]->integers;
     const int64_t *count = call->args[1]->integers;
     NQ_FOR_EACH_ROW(call, row,
-                    { call->result.integers[row] = value[row] >> shift_count(count[row], type); });
+                    { call->result.integers[row] = value[row] >> shift_count(count[row], type); })
     return NQ_OK;
 }

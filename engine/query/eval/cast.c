@@ -46,7 +46,7 @@ static nq_status narrow(nq_kernel_call *call) {
     NQ_FOR_EACH_ROW(call, row, {
         overflowed |= (value[row] < least) | (value[row] > greatest);
         result[row] = value[row];
-    });
+    })
     return overflowed ? nq__fail_out_of_range(call->ctx, call->result.type.id) : NQ_OK;
 }
 
@@ -54,9 +54,9 @@ static nq_status integer_to_float(nq_kernel_call *call) {
     const int64_t *value = call->args[0]->integers;
     double *restrict result = call->result.numbers;
     if (call->result.type.id == NQ_TYPE_FLOAT32) {
-        NQ_FOR_EACH_ROW(call, row, { result[row] = (double)(float)value[row]; });
+        NQ_FOR_EACH_ROW(call, row, { result[row] = (double)(float)value[row]; })
     } else {
-        NQ_FOR_EACH_ROW(call, row, { result[row] = (double)value[row]; });
+        NQ_FOR_EACH_ROW(call, row, { result[row] = (double)value[row]; })
     }
     return NQ_OK;
 }
@@ -68,49 +68,49 @@ static nq_status float_to_integer(nq_kernel_call *call) {
     limits_of(call->result.type.id, &least, &greatest);
     double low = (double)least;
     double above = greatest == INT64_MAX ? 0x1p63 : (double)greatest + 1;
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         double rounded = rint(call->args[0]->numbers[row]);
         if (!(rounded >= low && rounded < above)) {
             return nq__fail_out_of_range(call->ctx, call->result.type.id);
         }
         call->result.integers[row] = (int64_t)rounded;
-    });
+    }
     return NQ_OK;
 }
 
 static nq_status float_to_real(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         double value = call->args[0]->numbers[row];
         double rounded = (double)(float)value;
         if (isinf(rounded) && !isinf(value)) {
             return nq__fail_out_of_range(call->ctx, NQ_TYPE_FLOAT32);
         }
         call->result.numbers[row] = rounded;
-    });
+    }
     return NQ_OK;
 }
 
 static nq_status date_to_timestamp(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         call->result.integers[row] = call->args[0]->integers[row] * NQ_USEC_PER_DAY;
-    });
+    }
     return NQ_OK;
 }
 
 static nq_status timestamp_to_date(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         call->result.integers[row] = nq_timestamp_day(call->args[0]->integers[row]);
-    });
+    }
     return NQ_OK;
 }
 
 static nq_status by_value(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         nq_value value;
         NQ_TRY(nq_value_cast(call->ctx, call->arena, nq__vector_value(call->args[0], row),
                              call->result.type, false, &value));
         nq__buffer_set(&call->result, row, value);
-    });
+    }
     return NQ_OK;
 }
 

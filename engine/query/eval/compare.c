@@ -72,34 +72,34 @@ static bool is_same(const nq_vector *left, const nq_vector *right, uint32_t row)
 }
 
 nq_status nq__kernel_is_distinct(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         call->result.nulls[row] = 0;
         call->result.booleans[row] = !is_same(call->args[0], call->args[1], row);
-    });
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_is_not_distinct(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         call->result.nulls[row] = 0;
         call->result.booleans[row] = is_same(call->args[0], call->args[1], row);
-    });
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_nullif(nq_kernel_call *call) {
     nq_value null = NQ_VALUE_NULL(call->result.type.id);
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         bool is_null =
             nq__is_null(call->args[0], row) || is_same(call->args[0], call->args[1], row);
         nq__buffer_set(&call->result, row, is_null ? null : nq__vector_value(call->args[0], row));
-    });
+    }
     return NQ_OK;
 }
 
 /* The extreme of the arguments that are not null; `sign` 1 looks for the greatest. */
 static void pick_extreme(nq_kernel_call *call, int sign) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         nq_value best = NQ_VALUE_NULL(call->result.type.id);
         for (uint32_t i = 0; i < call->arg_count; i++) {
             if (nq__is_null(call->args[i], row)) {
@@ -111,7 +111,7 @@ static void pick_extreme(nq_kernel_call *call, int sign) {
             }
         }
         nq__buffer_set(&call->result, row, best);
-    });
+    }
 }
 
 nq_status nq__kernel_greatest(nq_kernel_call *call) {

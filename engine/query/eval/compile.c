@@ -186,13 +186,13 @@ static nq_status compile_chain(compiler *c, const nq_expr *expr, uint32_t *out_r
     bool is_and = expr->kind == NQ_EXPR_AND;
     nq_row_test open = is_and ? NQ_TEST_NOT_FALSE : NQ_TEST_NOT_TRUE;
     nq_instruction merge = {.op = is_and ? NQ_OP_AND : NQ_OP_OR, .type = expr->type};
-    uint32_t first;
+    uint32_t first = 0;
     NQ_TRY(compile(c, expr->args[0], &first));
     NQ_TRY(own(c, first, expr->type, &merge.result));
     for (uint32_t i = 1; i < expr->arg_count; i++) {
         bool is_guarded = needs_guard(expr->args[i]);
         uint32_t guard = 0;
-        uint32_t operand;
+        uint32_t operand = 0;
         if (is_guarded) {
             NQ_TRY(push(c, open, merge.result, &guard));
         }
@@ -212,7 +212,7 @@ static nq_status blend(compiler *c, const nq_expr *value, uint32_t result, nq_ty
     if (value == NULL) {
         return emit(c, instruction, NULL, 0, NULL);
     }
-    uint32_t from;
+    uint32_t from = 0;
     NQ_TRY(compile(c, value, &from));
     instruction.op = NQ_OP_BLEND;
     NQ_TRY(emit(c, instruction, &from, 1, NULL));
@@ -230,8 +230,8 @@ static nq_status compile_case(compiler *c, const nq_expr *expr, uint32_t *out_re
     uint32_t chain = UINT32_MAX;
     NQ_TRY(push(c, NQ_TEST_ALL, begin.result, &outer));
     for (uint32_t i = 0; i + 1 < expr->arg_count; i += 2) {
-        uint32_t condition;
-        uint32_t branch;
+        uint32_t condition = 0;
+        uint32_t branch = 0;
         NQ_TRY(compile(c, expr->args[i], &condition));
         NQ_TRY(push(c, NQ_TEST_TRUE, condition, &branch));
         NQ_TRY(blend(c, expr->args[i + 1], begin.result, expr->type));
@@ -253,8 +253,8 @@ static nq_status compile_case(compiler *c, const nq_expr *expr, uint32_t *out_re
 
 /* The rows that are still null go on to the next argument. */
 static nq_status compile_coalesce(compiler *c, const nq_expr *expr, uint32_t *out_register) {
-    uint32_t first;
-    uint32_t result;
+    uint32_t first = 0;
+    uint32_t result = 0;
     NQ_TRY(compile(c, expr->args[0], &first));
     if (expr->arg_count == 1) {
         *out_register = first;
@@ -262,7 +262,7 @@ static nq_status compile_coalesce(compiler *c, const nq_expr *expr, uint32_t *ou
     }
     NQ_TRY(own(c, first, expr->type, &result));
     for (uint32_t i = 1; i < expr->arg_count; i++) {
-        uint32_t guard;
+        uint32_t guard = 0;
         NQ_TRY(push(c, NQ_TEST_NULL, result, &guard));
         NQ_TRY(blend(c, expr->args[i], result, expr->type));
         NQ_TRY(pop(c, guard));
@@ -282,7 +282,7 @@ static const nq_function *equality(void) {
 
 /* x IN (a, b) is x = a OR x = b, x being evaluated once. */
 static nq_status compile_in(compiler *c, const nq_expr *expr, uint32_t *out_register) {
-    uint32_t value;
+    uint32_t value = 0;
     NQ_TRY(compile(c, expr->args[0], &value));
     if (nq__in_list_is_constant(expr)) {
         NQ_TRY(take_temporary(c, expr->type, out_register));
@@ -299,7 +299,7 @@ static nq_status compile_in(compiler *c, const nq_expr *expr, uint32_t *out_regi
     nq_instruction merge = {.op = NQ_OP_OR, .type = expr->type};
     for (uint32_t i = 1; i < expr->arg_count; i++) {
         uint32_t guard = 0;
-        uint32_t element;
+        uint32_t element = 0;
         if (i > 1) {
             NQ_TRY(push(c, NQ_TEST_NOT_TRUE, merge.result, &guard));
         }

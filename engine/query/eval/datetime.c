@@ -15,13 +15,13 @@ static nq_status fail_range(nq_ctx *ctx, const char *what) {
 
 static nq_status date_shift(nq_kernel_call *call, const int64_t *dates, const int64_t *days,
                             int64_t sign) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         int64_t date = dates[row] + sign * days[row]; /* days is an int32 */
         if (date < NQ_DATE_MIN || date > NQ_DATE_MAX) {
             return fail_range(call->ctx, "date");
         }
         call->result.integers[row] = date;
-    });
+    }
     return NQ_OK;
 }
 
@@ -38,28 +38,30 @@ nq_status nq__kernel_date_subtract(nq_kernel_call *call) {
 }
 
 nq_status nq__kernel_date_difference(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         call->result.integers[row] = call->args[0]->integers[row] - call->args[1]->integers[row];
-    });
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_date_time(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         int64_t timestamp =
             call->args[0]->integers[row] * NQ_USEC_PER_DAY + call->args[1]->integers[row];
         if (timestamp > NQ_TIMESTAMP_MAX) {
             return fail_range(call->ctx, "timestamp");
         }
         call->result.integers[row] = timestamp;
-    });
+    }
     return NQ_OK;
 }
 
 /* ---- The statement's time ---- */
 
 static nq_status fill(nq_kernel_call *call, int64_t value) {
-    NQ_FOR_EACH_ROW(call, row, { call->result.integers[row] = value; });
+    for (NQ_ROWS(call, row)) {
+        call->result.integers[row] = value;
+    }
     return NQ_OK;
 }
 
@@ -146,6 +148,10 @@ static int64_t period_of(int64_t year, int64_t length) {
     return year > 0 ? (year + length - 1) / length : -((length - year) / length);
 }
 
+static int32_t quarter_of(int32_t month) {
+    return (month + 2) / 3;
+}
+
 static double date_field(field f, int64_t days) {
     nq_civil civil = nq_date_to_civil(days);
     int32_t year_of_week;
@@ -157,7 +163,7 @@ static double date_field(field f, int64_t days) {
     case FIELD_MONTH:
         return civil.month;
     case FIELD_QUARTER:
-        return (civil.month + 2) / 3;
+        return quarter_of(civil.month);
     case FIELD_YEAR:
         return (double)historical(civil.year);
     case FIELD_DECADE:
@@ -178,6 +184,10 @@ static double date_field(field f, int64_t days) {
     }
 }
 
+static int32_t minute_of(int64_t seconds) {
+    return (int32_t)(seconds / SECONDS_PER_MINUTE % SECONDS_PER_MINUTE);
+}
+
 /* Microseconds are whole, so the division is the only rounding. */
 static double time_field(field f, int64_t usec) {
     int64_t seconds = usec / NQ_USEC_PER_SECOND;
@@ -190,9 +200,9 @@ static double time_field(field f, int64_t usec) {
     case FIELD_SECOND:
         return in_minute / 1e6;
     case FIELD_MINUTE:
-        return (double)(seconds / SECONDS_PER_MINUTE % 60);
+        return minute_of(seconds);
     default: /* FIELD_HOUR */
-        return (double)(seconds / SECONDS_PER_HOUR);
+        return (int32_t)(seconds / SECONDS_PER_HOUR);
     }
 }
 
@@ -204,7 +214,7 @@ static bool is_time_field(field f) {
 nq_status nq__kernel_extract(nq_kernel_call *call) {
     nq_bytes last_name = {NULL, 0};
     field f = FIELD_COUNT;
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         nq_bytes name = call->args[0]->bytes[row];
         int64_t timestamp = call->args[1]->integers[row];
         if (name.data != last_name.data || name.size != last_name.size || f == FIELD_COUNT) {
@@ -220,12 +230,12 @@ nq_status nq__kernel_extract(nq_kernel_call *call) {
             value = date_field(f, nq_timestamp_day(timestamp));
         }
         call->result.numbers[row] = value;
-    });
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_extract_time(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         field f;
         int64_t usec = call->args[1]->integers[row];
         NQ_TRY(find_field(call->ctx, call->args[0]->bytes[row], &f));
@@ -233,16 +243,16 @@ nq_status nq__kernel_extract_time(nq_kernel_call *call) {
             return nq_fail(call->ctx, NQ_INVALID_ARGUMENT, "a time has no %s", field_names[f]);
         }
         call->result.numbers[row] = f == FIELD_EPOCH ? (double)usec / 1e6 : time_field(f, usec);
-    });
+    }
     return NQ_OK;
 }
 
 #define FIELD_KERNEL(name, expression)                          \
     nq_status nq__kernel_##name(nq_kernel_call *call) {         \
-        NQ_FOR_EACH_ROW(call, row, {                            \
+        for (NQ_ROWS(call, row)) {                              \
             int64_t timestamp = call->args[0]->integers[row];   \
             call->result.integers[row] = (int64_t)(expression); \
-        });                                                     \
+        }                                                       \
         return NQ_OK;                                           \
     }
 
@@ -299,7 +309,7 @@ static int64_t time_unit_us(field f) {
 }
 
 nq_status nq__kernel_date_trunc(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         field f;
         int64_t timestamp = call->args[1]->integers[row];
         NQ_TRY(find_field(call->ctx, call->args[0]->bytes[row], &f));
@@ -317,14 +327,14 @@ nq_status nq__kernel_date_trunc(nq_kernel_call *call) {
             return fail_range(call->ctx, "timestamp");
         }
         call->result.integers[row] = timestamp;
-    });
+    }
     return NQ_OK;
 }
 
 /* ---- Making them ---- */
 
 nq_status nq__kernel_make_date(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         int64_t year = call->args[0]->integers[row];
         int64_t month = call->args[1]->integers[row];
         int64_t day = call->args[2]->integers[row];
@@ -337,18 +347,18 @@ nq_status nq__kernel_make_date(nq_kernel_call *call) {
         }
         call->result.integers[row] = nq_date_from_civil((nq_civil){
             .year = (int32_t)astronomical, .month = (int32_t)month, .day = (int32_t)day});
-    });
+    }
     return NQ_OK;
 }
 
 /* Seconds since 1970, with a fraction. */
 nq_status nq__kernel_to_timestamp(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         double usec = __builtin_rint(call->args[0]->numbers[row] * 1e6);
         if (!(usec >= (double)NQ_TIMESTAMP_MIN && usec <= (double)NQ_TIMESTAMP_MAX)) {
             return fail_range(call->ctx, "timestamp");
         }
         call->result.integers[row] = (int64_t)usec;
-    });
+    }
     return NQ_OK;
 }

@@ -36,7 +36,7 @@ static nq_status evaluate_kernel(evaluation *e, const nq_expr *expr, nq_value *o
     enum { ARGUMENTS_FEW = 8 };
     cell few_cells[ARGUMENTS_FEW];
     nq_vector few_vectors[ARGUMENTS_FEW];
-    const nq_vector *few_args[ARGUMENTS_FEW];
+    const nq_vector *few_args[ARGUMENTS_FEW] = {NULL};
     cell *cells = few_cells;
     nq_vector *vectors = few_vectors;
     const nq_vector **args = few_args;
@@ -53,7 +53,7 @@ static nq_status evaluate_kernel(evaluation *e, const nq_expr *expr, nq_value *o
     *out_value = NQ_VALUE_NULL(expr->type.id);
     bool has_null = false;
     for (uint32_t i = 0; i < expr->arg_count; i++) {
-        nq_value value;
+        nq_value value = NQ_VALUE_NULL(NQ_TYPE_UNKNOWN);
         NQ_TRY(evaluate(e, expr->args[i], &value));
         has_null |= value.is_null;
         vectors[i] = vector_of(&cells[i], expr->args[i]->type, value);
@@ -86,7 +86,7 @@ static nq_status evaluate_chain(evaluation *e, const nq_expr *expr, nq_value *ou
     bool settling = expr->kind == NQ_EXPR_OR;
     *out_value = NQ_VALUE_BOOL(!settling);
     for (uint32_t i = 0; i < expr->arg_count; i++) {
-        nq_value value;
+        nq_value value = NQ_VALUE_NULL(NQ_TYPE_UNKNOWN);
         NQ_TRY(evaluate(e, expr->args[i], &value));
         if (value.is_null) {
             *out_value = NQ_VALUE_NULL(NQ_TYPE_BOOL);
@@ -99,7 +99,7 @@ static nq_status evaluate_chain(evaluation *e, const nq_expr *expr, nq_value *ou
 }
 
 static nq_status evaluate_is(evaluation *e, const nq_expr *expr, nq_value *out_value) {
-    nq_value value;
+    nq_value value = NQ_VALUE_NULL(NQ_TYPE_UNKNOWN);
     NQ_TRY(evaluate(e, expr->args[0], &value));
     bool is_so = value.is_null;
     if (expr->kind != NQ_EXPR_IS_NULL) {
@@ -111,7 +111,7 @@ static nq_status evaluate_is(evaluation *e, const nq_expr *expr, nq_value *out_v
 
 static nq_status evaluate_case(evaluation *e, const nq_expr *expr, nq_value *out_value) {
     for (uint32_t i = 0; i + 1 < expr->arg_count; i += 2) {
-        nq_value condition;
+        nq_value condition = NQ_VALUE_NULL(NQ_TYPE_UNKNOWN);
         NQ_TRY(evaluate(e, expr->args[i], &condition));
         if (!condition.is_null && condition.boolean) {
             return evaluate(e, expr->args[i + 1], out_value);
@@ -123,11 +123,11 @@ static nq_status evaluate_case(evaluation *e, const nq_expr *expr, nq_value *out
 }
 
 static nq_status evaluate_in(evaluation *e, const nq_expr *expr, nq_value *out_value) {
-    nq_value value;
+    nq_value value = NQ_VALUE_NULL(NQ_TYPE_UNKNOWN);
     bool has_null = false;
     NQ_TRY(evaluate(e, expr->args[0], &value));
     for (uint32_t i = 1; i < expr->arg_count; i++) {
-        nq_value element;
+        nq_value element = NQ_VALUE_NULL(NQ_TYPE_UNKNOWN);
         NQ_TRY(evaluate(e, expr->args[i], &element));
         nq_value answer = nq__in_values(value, &element, 1, false);
         if (!answer.is_null && answer.boolean) {

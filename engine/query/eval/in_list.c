@@ -34,17 +34,21 @@ static void sort_values(nq_value *values, uint32_t count) {
     }
 }
 
-static nq_status build_set(nq_ctx *ctx, nq_program *program, const nq_expr *expr,
-                           nq_in_set **out_set) {
+/* NULL when it failed. */
+static nq_in_set *build_set(nq_ctx *ctx, nq_program *program, const nq_expr *expr) {
     nq_in_set *set = nq_arena_calloc(program->arena, 1, sizeof *set);
     nq_value *values = nq_arena_calloc(program->arena, expr->arg_count, sizeof(nq_value));
     if (set == NULL || values == NULL) {
-        return nq_fail(ctx, NQ_MEMORY_LIMIT, "out of memory for a list of IN");
+        (void)!nq_fail(ctx, NQ_MEMORY_LIMIT, "out of memory for a list of IN");
+        return NULL;
     }
     set->values = values;
     for (uint32_t i = 1; i < expr->arg_count; i++) {
         nq_value value;
-        NQ_TRY(nq_expr_evaluate(ctx, program->arena, program->env, expr->args[i], NULL, &value));
+        if (nq_expr_evaluate(ctx, program->arena, program->env, expr->args[i], NULL, &value) !=
+            NQ_OK) {
+            return NULL;
+        }
         if (value.is_null) {
             set->has_null = true;
         } else {
@@ -52,8 +56,7 @@ static nq_status build_set(nq_ctx *ctx, nq_program *program, const nq_expr *expr
         }
     }
     sort_values(values, set->count);
-    *out_set = set;
-    return NQ_OK;
+    return set;
 }
 
 static bool set_holds(const nq_in_set *set, nq_value value) {
@@ -77,7 +80,10 @@ static bool set_holds(const nq_in_set *set, nq_value value) {
 nq_status nq__run_in(nq_ctx *ctx, nq_program *program, nq_instruction *instruction,
                      const nq_selection *selection) {
     if (instruction->in_set == NULL) {
-        NQ_TRY(build_set(ctx, program, instruction->expr, &instruction->in_set));
+        instruction->in_set = build_set(ctx, program, instruction->expr);
+        if (instruction->in_set == NULL) {
+            return ctx->error.code;
+        }
     }
     const nq_in_set *set = instruction->in_set;
     nq_register *result = &program->registers[instruction->result];

@@ -37,25 +37,36 @@ struct nq_kernel_call {
     nq_column_buffer result;
 };
 
-/* Runs the statement that follows the macro's arguments for each selected row. The dense loop is
- * separate, so that the compiler can vectorise it. */
-#define NQ_FOR_EACH_ROW(call, row, ...)                              \
-    do {                                                             \
-        if ((call)->rows == NULL) {                                  \
-            for (uint32_t row = 0; row < (call)->row_count; row++) { \
-                __VA_ARGS__                                          \
-            }                                                        \
-        } else {                                                     \
-            for (uint32_t at_ = 0; at_ < (call)->row_count; at_++) { \
-                uint32_t row = (call)->rows[at_];                    \
-                __VA_ARGS__                                          \
-            }                                                        \
-        }                                                            \
-    } while (0)
+/* Where a loop over selected rows stands. A copy of what it needs from the call, so that the
+ * compiler can see that nothing changes it, and makes a loop of its own, vectorised, for the dense
+ * case. */
+typedef struct nq_row_cursor {
+    const uint16_t *rows;
+    uint32_t count;
+    uint32_t at;
+} nq_row_cursor;
+
+static inline uint32_t nq__cursor_row(const nq_row_cursor *cursor) {
+    return cursor->rows == NULL ? cursor->at : cursor->rows[cursor->at];
+}
+
+/* Runs the block that follows for each selected row of a call or a selection. For tight loops. */
+#define NQ_FOR_EACH_ROW(call, row, ...)                                                            \
+    for (nq_row_cursor at_ = {(call)->rows, (call)->row_count, 0}; at_.at < at_.count; at_.at++) { \
+        uint32_t row = nq__cursor_row(&at_);                                                       \
+        __VA_ARGS__                                                                                \
+    }
 
 static inline uint32_t nq__row_at(const nq_kernel_call *call, uint32_t at) {
     return call->rows == NULL ? at : call->rows[at];
 }
+
+/* The same as a for statement's header: for (NQ_ROWS(call, row)) { .. }. For bodies with more to do
+ * than to count what a loop costs. */
+#define NQ_ROWS(call, row)                                              \
+    uint32_t at_ = 0, row = 0;                                          \
+    at_ < (call)->row_count && ((row) = nq__row_at((call), at_), true); \
+    at_++
 
 static inline bool nq__is_null(const nq_vector *vector, uint32_t row) {
     return vector->nulls != NULL && vector->nulls[row] != 0;

@@ -160,14 +160,14 @@ static nq_status take_escape(nq_kernel_call *call, uint32_t row, uint32_t *out_e
 }
 
 static nq_status like(nq_kernel_call *call, bool folds, bool is_negated) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         like_pattern how = {.folds = folds};
         bool matches;
         NQ_TRY(take_escape(call, row, &how.escape));
         NQ_TRY(
             match(call->ctx, call->args[0]->bytes[row], call->args[1]->bytes[row], how, &matches));
         call->result.booleans[row] = matches != is_negated;
-    });
+    }
     return NQ_OK;
 }
 

@@ -17,20 +17,6 @@ static uint8_t *open_nulls(nq_register *result, const nq_selection *selection) {
     return result->buffer.nulls;
 }
 
-#define FOR_EACH_SELECTED(selection, row, ...)                            \
-    do {                                                                  \
-        if ((selection)->rows == NULL) {                                  \
-            for (uint32_t row = 0; row < (selection)->row_count; row++) { \
-                __VA_ARGS__                                               \
-            }                                                             \
-        } else {                                                          \
-            for (uint32_t at_ = 0; at_ < (selection)->row_count; at_++) { \
-                uint32_t row = (selection)->rows[at_];                    \
-                __VA_ARGS__                                               \
-            }                                                             \
-        }                                                                 \
-    } while (0)
-
 /* The value that settles the outcome alone: false for AND, true for OR. */
 static void run_merge(nq_register *result, const nq_vector *left, const nq_vector *right,
                       const nq_selection *selection, uint8_t settling) {
@@ -41,11 +27,9 @@ static void run_merge(nq_register *result, const nq_vector *left, const nq_vecto
     uint8_t *values = result->buffer.booleans;
     if (left_nulls == NULL && right_nulls == NULL) {
         if (settling != 0) {
-            FOR_EACH_SELECTED(selection, row,
-                              { values[row] = left_values[row] | right_values[row]; });
+            NQ_FOR_EACH_ROW(selection, row, { values[row] = left_values[row] | right_values[row]; })
         } else {
-            FOR_EACH_SELECTED(selection, row,
-                              { values[row] = left_values[row] & right_values[row]; });
+            NQ_FOR_EACH_ROW(selection, row, { values[row] = left_values[row] & right_values[row]; })
         }
         if (left != &result->vector) {
             result->vector.nulls = NULL;
@@ -53,14 +37,14 @@ static void run_merge(nq_register *result, const nq_vector *left, const nq_vecto
         return;
     }
     uint8_t *nulls = open_nulls(result, selection);
-    FOR_EACH_SELECTED(selection, row, {
+    NQ_FOR_EACH_ROW(selection, row, {
         uint8_t left_null = null_at(left_nulls, row);
         uint8_t right_null = null_at(right_nulls, row);
         bool is_settled = (!left_null && left_values[row] == settling) ||
                           (!right_null && right_values[row] == settling);
         nulls[row] = !is_settled && (left_null || right_null);
         values[row] = is_settled ? settling : !nulls[row] && !settling;
-    });
+    })
 }
 
 void nq__run_and(nq_register *result, const nq_vector *left, const nq_vector *right,
@@ -75,10 +59,10 @@ void nq__run_or(nq_register *result, const nq_vector *left, const nq_vector *rig
 
 void nq__run_not(nq_register *result, const nq_vector *arg, const nq_selection *selection) {
     const uint8_t *arg_nulls = arg->nulls;
-    FOR_EACH_SELECTED(selection, row, { result->buffer.booleans[row] = !arg->booleans[row]; });
+    NQ_FOR_EACH_ROW(selection, row, { result->buffer.booleans[row] = !arg->booleans[row]; })
     result->vector.nulls = NULL;
     if (arg_nulls != NULL) {
-        FOR_EACH_SELECTED(selection, row, { result->buffer.nulls[row] = arg_nulls[row]; });
+        NQ_FOR_EACH_ROW(selection, row, { result->buffer.nulls[row] = arg_nulls[row]; })
         result->vector.nulls = result->buffer.nulls;
     }
 }
@@ -91,24 +75,24 @@ void nq__run_is(nq_register *result, const nq_vector *arg, const nq_instruction 
     result->vector.nulls = NULL;
     switch (instruction->op) {
     case NQ_OP_IS_TRUE:
-        FOR_EACH_SELECTED(selection, row, {
+        NQ_FOR_EACH_ROW(selection, row, {
             values[row] = (uint8_t)((!null_at(nulls, row) & (arg->booleans[row] != 0)) ^ flip);
-        });
+        })
         break;
     case NQ_OP_IS_FALSE:
-        FOR_EACH_SELECTED(selection, row, {
+        NQ_FOR_EACH_ROW(selection, row, {
             values[row] = (uint8_t)((!null_at(nulls, row) & (arg->booleans[row] == 0)) ^ flip);
-        });
+        })
         break;
     default: /* NQ_OP_IS_NULL */
-        FOR_EACH_SELECTED(selection, row, { values[row] = null_at(nulls, row) ^ flip; });
+        NQ_FOR_EACH_ROW(selection, row, { values[row] = null_at(nulls, row) ^ flip; })
         break;
     }
 }
 
 /* Branchless: every row is written, and the end moves on where it passes. */
 #define SELECT_WHERE(condition)                \
-    FOR_EACH_SELECTED(selection, row, {        \
+    NQ_FOR_EACH_ROW(selection, row, {          \
         out_rows[count] = (uint16_t)row;       \
         count += (uint32_t)((condition) != 0); \
     })

@@ -9,11 +9,11 @@
     nq_status nq__kernel_##name(nq_kernel_call *call) {                               \
         const int64_t *value = call->args[0]->integers;                               \
         bool overflowed = false;                                                      \
-        NQ_FOR_EACH_ROW(call, row, {                                                  \
+        for (NQ_ROWS(call, row)) {                                                    \
             overflowed |= value[row] == (least);                                      \
             uint64_t bits = (uint64_t)value[row];                                     \
             call->result.integers[row] = (int64_t)(value[row] < 0 ? 0 - bits : bits); \
-        });                                                                           \
+        }                                                                             \
         return overflowed ? nq__fail_out_of_range(call->ctx, type_id) : NQ_OK;        \
     }
 
@@ -26,10 +26,10 @@ ABSOLUTE_KERNEL(abs_int64, NQ_TYPE_INT64, INT64_MIN)
     nq_status nq__kernel_##name(nq_kernel_call *call) { \
         const double *value = call->args[0]->numbers;   \
         double *restrict result = call->result.numbers; \
-        NQ_FOR_EACH_ROW(call, row, {                    \
+        for (NQ_ROWS(call, row)) {                      \
             double x = value[row];                      \
             result[row] = (expression);                 \
-        });                                             \
+        }                                               \
         return NQ_OK;                                   \
     }
 
@@ -57,7 +57,7 @@ TOTAL_KERNEL(tanh, tanh(x))
 nq_status nq__kernel_sign_int(nq_kernel_call *call) {
     const int64_t *value = call->args[0]->integers;
     NQ_FOR_EACH_ROW(call, row,
-                    { call->result.integers[row] = (value[row] > 0) - (value[row] < 0); });
+                    { call->result.integers[row] = (value[row] > 0) - (value[row] < 0); })
     return NQ_OK;
 }
 
@@ -66,7 +66,7 @@ nq_status nq__kernel_sign_int(nq_kernel_call *call) {
 #define PARTIAL_KERNEL(name, expression, refuses, words)                       \
     nq_status nq__kernel_##name(nq_kernel_call *call) {                        \
         const double *value = call->args[0]->numbers;                          \
-        NQ_FOR_EACH_ROW(call, row, {                                           \
+        for (NQ_ROWS(call, row)) {                                             \
             double x = value[row];                                             \
             if (refuses) {                                                     \
                 return nq_fail(call->ctx, NQ_INVALID_ARGUMENT, "%s", (words)); \
@@ -76,7 +76,7 @@ nq_status nq__kernel_sign_int(nq_kernel_call *call) {
                 return nq__fail_out_of_range(call->ctx, NQ_TYPE_FLOAT64);      \
             }                                                                  \
             call->result.numbers[row] = y;                                     \
-        });                                                                    \
+        }                                                                      \
         return NQ_OK;                                                          \
     }
 
@@ -95,14 +95,14 @@ PARTIAL_KERNEL(sinh, sinh(x), false, "")
 PARTIAL_KERNEL(cosh, cosh(x), false, "")
 
 nq_status nq__kernel_atan2(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         call->result.numbers[row] = atan2(call->args[0]->numbers[row], call->args[1]->numbers[row]);
-    });
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_log_base(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         double base = call->args[0]->numbers[row];
         double value = call->args[1]->numbers[row];
         if (base <= 0 || value <= 0) {
@@ -113,12 +113,12 @@ nq_status nq__kernel_log_base(nq_kernel_call *call) {
             return nq_fail(call->ctx, NQ_DIVISION_BY_ZERO, "division by zero");
         }
         call->result.numbers[row] = log(value) / log(base);
-    });
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_power(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         double base = call->args[0]->numbers[row];
         double exponent = call->args[1]->numbers[row];
         if (base == 0 && exponent < 0) {
@@ -135,7 +135,7 @@ nq_status nq__kernel_power(nq_kernel_call *call) {
             return nq__fail_out_of_range(call->ctx, NQ_TYPE_FLOAT64);
         }
         call->result.numbers[row] = value;
-    });
+    }
     return NQ_OK;
 }
 
@@ -158,18 +158,18 @@ static double to_digits(double x, int64_t digits, double (*to_integer)(double)) 
 }
 
 nq_status nq__kernel_round_digits(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         call->result.numbers[row] =
             to_digits(call->args[0]->numbers[row], call->args[1]->integers[row], round);
-    });
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_trunc_digits(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         call->result.numbers[row] =
             to_digits(call->args[0]->numbers[row], call->args[1]->integers[row], trunc);
-    });
+    }
     return NQ_OK;
 }
 
@@ -187,19 +187,19 @@ static uint64_t common_divisor(uint64_t left, uint64_t right) {
 }
 
 nq_status nq__kernel_gcd(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         uint64_t divisor = common_divisor(magnitude(call->args[0]->integers[row]),
                                           magnitude(call->args[1]->integers[row]));
         if (divisor > INT64_MAX) {
             return nq__fail_out_of_range(call->ctx, NQ_TYPE_INT64);
         }
         call->result.integers[row] = (int64_t)divisor;
-    });
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_lcm(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         uint64_t left = magnitude(call->args[0]->integers[row]);
         uint64_t right = magnitude(call->args[1]->integers[row]);
         uint64_t multiple = 0;
@@ -210,11 +210,13 @@ nq_status nq__kernel_lcm(nq_kernel_call *call) {
             }
         }
         call->result.integers[row] = (int64_t)multiple;
-    });
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_pi(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, { call->result.numbers[row] = pi; });
+    for (NQ_ROWS(call, row)) {
+        call->result.numbers[row] = pi;
+    }
     return NQ_OK;
 }

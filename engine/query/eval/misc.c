@@ -7,7 +7,9 @@ nq_status nq__kernel_random(nq_kernel_call *call) {
     if (rng == NULL) {
         return nq_fail(call->ctx, NQ_FEATURE_UNSUPPORTED, "random() is not allowed here");
     }
-    NQ_FOR_EACH_ROW(call, row, { call->result.numbers[row] = nq_rng_unit(rng); });
+    for (NQ_ROWS(call, row)) {
+        call->result.numbers[row] = nq_rng_unit(rng);
+    }
     return NQ_OK;
 }
 
@@ -32,9 +34,9 @@ nq_status nq__kernel_gen_random_uuid(nq_kernel_call *call) {
 
 nq_status nq__kernel_type_name(nq_kernel_call *call) {
     nq_bytes name = nq_bytes_of_cstr(nq_type_name(call->args[0]->type.id));
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         call->result.nulls[row] = 0;
         call->result.bytes[row] = name;
-    });
+    }
     return NQ_OK;
 }

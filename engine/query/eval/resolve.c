@@ -214,7 +214,7 @@ static const char *nearest_name(nq_bytes name) {
     for (uint32_t i = 0; i < nq_function_count; i++) {
         if (nq_functions[i].kind != NQ_FUNCTION_OPERATOR) {
             uint32_t d = distance(name, nq_functions[i].name);
-            if (d < least && d * 2 < name.size) {
+            if (d < least && (size_t)d * 2 < name.size) {
                 least = d;
                 nearest = nq_functions[i].name;
             }

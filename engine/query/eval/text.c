@@ -7,9 +7,9 @@
 #include "engine/query/eval/kernel_internal.h"
 
 nq_status nq__kernel_char_length(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         call->result.integers[row] = (int64_t)nq_utf8_count(call->args[0]->bytes[row]);
-    });
+    }
     return NQ_OK;
 }
 
@@ -35,7 +35,7 @@ static nq_bytes slice(nq_bytes text, int64_t start, int64_t end) {
 
 nq_status nq__kernel_substr(nq_kernel_call *call) {
     bool has_count = call->arg_count == 3;
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         int64_t start = call->args[1]->integers[row] - 1; /* an int32: no overflow */
         int64_t end = INT64_MAX;
         if (has_count) {
@@ -46,28 +46,28 @@ nq_status nq__kernel_substr(nq_kernel_call *call) {
             end = start + call->args[2]->integers[row];
         }
         call->result.bytes[row] = slice(call->args[0]->bytes[row], start < 0 ? 0 : start, end);
-    });
+    }
     return NQ_OK;
 }
 
 /* A negative count means: all but that many at the other end. */
 nq_status nq__kernel_left(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         nq_bytes text = call->args[0]->bytes[row];
         int64_t count = call->args[1]->integers[row];
         int64_t end = count >= 0 ? count : (int64_t)nq_utf8_count(text) + count;
         call->result.bytes[row] = slice(text, 0, end);
-    });
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_right(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         nq_bytes text = call->args[0]->bytes[row];
         int64_t count = call->args[1]->integers[row];
         int64_t start = count >= 0 ? (int64_t)nq_utf8_count(text) - count : -count;
         call->result.bytes[row] = slice(text, start < 0 ? 0 : start, INT64_MAX);
-    });
+    }
     return NQ_OK;
 }
 
@@ -97,7 +97,7 @@ static bool holds(nq_bytes set, nq_bytes character) {
 }
 
 static void trim(nq_kernel_call *call, bool at_start, bool at_end) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         nq_bytes text = call->args[0]->bytes[row];
         nq_bytes set = call->arg_count == 2 ? call->args[1]->bytes[row] : NQ_BYTES_LITERAL(" ");
         while (at_start && text.size > 0 && holds(set, nq_bytes_of(text.data, first_bytes(text)))) {
@@ -111,7 +111,7 @@ static void trim(nq_kernel_call *call, bool at_start, bool at_end) {
             text.size -= bytes;
         }
         call->result.bytes[row] = text;
-    });
+    }
 }
 
 nq_status nq__kernel_btrim(nq_kernel_call *call) {
@@ -167,17 +167,21 @@ static nq_status pad(nq_kernel_call *call, uint32_t row, bool at_start) {
 }
 
 nq_status nq__kernel_lpad(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, { NQ_TRY(pad(call, row, true)); });
+    for (NQ_ROWS(call, row)) {
+        NQ_TRY(pad(call, row, true));
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_rpad(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, { NQ_TRY(pad(call, row, false)); });
+    for (NQ_ROWS(call, row)) {
+        NQ_TRY(pad(call, row, false));
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_repeat(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         nq_bytes text = call->args[0]->bytes[row];
         size_t count = call->args[1]->integers[row] > 0 ? (size_t)call->args[1]->integers[row] : 0;
         size_t bytes;
@@ -192,12 +196,12 @@ nq_status nq__kernel_repeat(nq_kernel_call *call) {
             memcpy(out + i * text.size, text.data, text.size);
         }
         call->result.bytes[row] = nq_bytes_of(out, bytes);
-    });
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_reverse(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         nq_bytes text = call->args[0]->bytes[row];
         uint8_t *out = nq__kernel_alloc(call, text.size);
         if (out == NULL) {
@@ -209,7 +213,7 @@ nq_status nq__kernel_reverse(nq_kernel_call *call) {
             memcpy(end, rest.data, first_bytes(rest));
         }
         call->result.bytes[row] = nq_bytes_of(out, text.size);
-    });
+    }
     return NQ_OK;
 }
 
@@ -277,7 +281,7 @@ static bool is_ascii(nq_bytes text) {
 /* ASCII, the usual case, without a table: `first` .. `first` + 25 flip bit 5. */
 static nq_status fold(nq_kernel_call *call, letter_case target) {
     uint8_t first = target == UPPER ? 'a' : 'A';
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         nq_bytes text = call->args[0]->bytes[row];
         if (!is_ascii(text)) {
             NQ_TRY(change_case(call, row, target, false));
@@ -292,7 +296,7 @@ static nq_status fold(nq_kernel_call *call, letter_case target) {
             out[i] = (uint8_t)(byte ^ ((uint8_t)(byte - first) < 26 ? 0x20 : 0));
         }
         call->result.bytes[row] = nq_bytes_of(out, text.size);
-    });
+    }
     return NQ_OK;
 }
 
@@ -305,26 +309,28 @@ nq_status nq__kernel_lower(nq_kernel_call *call) {
 }
 
 nq_status nq__kernel_initcap(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, { NQ_TRY(change_case(call, row, TITLE, true)); });
+    for (NQ_ROWS(call, row)) {
+        NQ_TRY(change_case(call, row, TITLE, true));
+    }
     return NQ_OK;
 }
 
 /* ---- Characters and their numbers ---- */
 
 nq_status nq__kernel_ascii(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         nq_bytes text = call->args[0]->bytes[row];
         utf8proc_int32_t character = 0;
         if (text.size > 0) {
             (void)utf8proc_iterate(text.data, (utf8proc_ssize_t)first_bytes(text), &character);
         }
         call->result.integers[row] = character;
-    });
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_chr(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         int64_t number = call->args[0]->integers[row];
         if (number <= 0 || number > 0x10FFFF ||
             !utf8proc_codepoint_valid((utf8proc_int32_t)number)) {
@@ -337,13 +343,13 @@ nq_status nq__kernel_chr(nq_kernel_call *call) {
         }
         size_t size = (size_t)utf8proc_encode_char((utf8proc_int32_t)number, out);
         call->result.bytes[row] = nq_bytes_of(out, size);
-    });
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_to_hex(nq_kernel_call *call) {
     enum { HEX_DIGITS_MAX = 16 };
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         uint64_t bits = (uint64_t)call->args[0]->integers[row];
         if (call->args[0]->type.id != NQ_TYPE_INT64) {
             bits &= UINT32_MAX;
@@ -358,6 +364,6 @@ nq_status nq__kernel_to_hex(nq_kernel_call *call) {
             bits >>= 4;
         } while (bits != 0);
         call->result.bytes[row] = nq_bytes_of(out + start, HEX_DIGITS_MAX - start);
-    });
+    }
     return NQ_OK;
 }

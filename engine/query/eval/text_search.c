@@ -14,7 +14,7 @@ static const uint8_t *find(nq_bytes text, nq_bytes wanted) {
 
 /* strpos(text, wanted): the character where it first starts, from 1, or 0. */
 nq_status nq__kernel_strpos(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         nq_bytes text = call->args[0]->bytes[row];
         nq_bytes wanted = call->args[1]->bytes[row];
         const uint8_t *at = find(text, wanted);
@@ -25,28 +25,28 @@ nq_status nq__kernel_strpos(nq_kernel_call *call) {
             position = 1 + (int64_t)nq_utf8_count(nq_bytes_of(text.data, (size_t)(at - text.data)));
         }
         call->result.integers[row] = position;
-    });
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_starts_with(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         nq_bytes text = call->args[0]->bytes[row];
         nq_bytes wanted = call->args[1]->bytes[row];
         call->result.booleans[row] =
             wanted.size <= text.size && nq_bytes_equal(nq_bytes_of(text.data, wanted.size), wanted);
-    });
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_ends_with(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         nq_bytes text = call->args[0]->bytes[row];
         nq_bytes wanted = call->args[1]->bytes[row];
         call->result.booleans[row] =
             wanted.size <= text.size &&
             nq_bytes_equal(nq_bytes_of(text.data + text.size - wanted.size, wanted.size), wanted);
-    });
+    }
     return NQ_OK;
 }
 
@@ -97,7 +97,9 @@ static nq_status replace(nq_kernel_call *call, uint32_t row) {
 }
 
 nq_status nq__kernel_replace(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, { NQ_TRY(replace(call, row)); });
+    for (NQ_ROWS(call, row)) {
+        NQ_TRY(replace(call, row));
+    }
     return NQ_OK;
 }
 
@@ -119,7 +121,7 @@ static nq_bytes field_of(nq_bytes text, nq_bytes delimiter, uint64_t number) {
 
 /* split_part(text, delimiter, n): n counts from 1, or from the end when negative. */
 nq_status nq__kernel_split_part(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         nq_bytes text = call->args[0]->bytes[row];
         nq_bytes delimiter = call->args[1]->bytes[row];
         int64_t number = call->args[2]->integers[row];
@@ -136,7 +138,7 @@ nq_status nq__kernel_split_part(nq_kernel_call *call) {
         }
         call->result.bytes[row] =
             number <= 0 ? nq_bytes_of(text.data, 0) : field_of(text, delimiter, (uint64_t)number);
-    });
+    }
     return NQ_OK;
 }
 
@@ -181,24 +183,26 @@ static nq_status join(nq_kernel_call *call, uint32_t row, uint32_t first, nq_byt
 
 /* concat(a, b, ..): nulls count as nothing; also the operator ||, which is STRICT. */
 nq_status nq__kernel_concat(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, { NQ_TRY(join(call, row, 0, nq_bytes_of(NULL, 0))); });
+    for (NQ_ROWS(call, row)) {
+        NQ_TRY(join(call, row, 0, nq_bytes_of(NULL, 0)));
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_concat_ws(nq_kernel_call *call) {
     nq_value null = NQ_VALUE_NULL(NQ_TYPE_TEXT);
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         if (nq__is_null(call->args[0], row)) {
             nq__buffer_set(&call->result, row, null);
         } else {
             NQ_TRY(join(call, row, 1, call->args[0]->bytes[row]));
         }
-    });
+    }
     return NQ_OK;
 }
 
 nq_status nq__kernel_concat_bytes(nq_kernel_call *call) {
-    NQ_FOR_EACH_ROW(call, row, {
+    for (NQ_ROWS(call, row)) {
         nq_bytes left = call->args[0]->bytes[row];
         nq_bytes right = call->args[1]->bytes[row];
         uint8_t *out = nq__kernel_alloc(call, left.size + right.size);
@@ -207,6 +211,6 @@ nq_status nq__kernel_concat_bytes(nq_kernel_call *call) {
         }
         append(append(out, left), right);
         call->result.bytes[row] = nq_bytes_of(out, left.size + right.size);
-    });
+    }
     return NQ_OK;
 }

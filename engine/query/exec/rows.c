@@ -78,16 +78,42 @@ static bool reserve(nq_rows *rows, uint32_t count) {
     return true;
 }
 
-#define COPY_CELLS(to, from)                                    \
-    do {                                                        \
-        if (picked == NULL) {                                   \
-            memcpy((to), (from) + first, count * sizeof *(to)); \
-        } else {                                                \
-            for (uint32_t i = 0; i < count; i++) {              \
-                (to)[i] = (from)[picked[first + i]];            \
-            }                                                   \
-        }                                                       \
-    } while (0)
+#define PICK_CELLS(to, from)               \
+    for (uint32_t i = 0; i < count; i++) { \
+        (to)[i] = (from)[picked[i]];       \
+    }
+
+/* The picked cells of `vector`, dense, into `out_cells` of its form. */
+static void pick_cells(const nq_vector *vector, const uint16_t *picked, uint32_t count,
+                       void *out_cells) {
+    uint8_t *booleans = out_cells;
+    int64_t *integers = out_cells;
+    double *numbers = out_cells;
+    nq_bytes *bytes = out_cells;
+    switch (nq_type_form(vector->type.id)) {
+    case NQ_FORM_BOOL:
+        PICK_CELLS(booleans, vector->booleans)
+        break;
+    case NQ_FORM_INT64:
+        PICK_CELLS(integers, vector->integers)
+        break;
+    case NQ_FORM_FLOAT64:
+        PICK_CELLS(numbers, vector->numbers)
+        break;
+    case NQ_FORM_BYTES:
+        PICK_CELLS(bytes, vector->bytes)
+        break;
+    }
+}
+
+static void pick_nulls(const nq_vector *vector, const uint16_t *picked, uint32_t count,
+                       uint8_t *out_nulls) {
+    if (vector->nulls == NULL) {
+        memset(out_nulls, 0, count);
+        return;
+    }
+    PICK_CELLS(out_nulls, vector->nulls)
+}
 
 static bool copy_texts(nq_arena *arena, nq_bytes *cells, const uint8_t *nulls, uint32_t count) {
     size_t total = 0;
@@ -110,7 +136,7 @@ static bool copy_texts(nq_arena *arena, nq_bytes *cells, const uint8_t *nulls, u
     return true;
 }
 
-/* Rows first .. first + count of the picked ones, into the chunk that has room for them. */
+/* `count` rows of the vectors, those picked or those from `first` on, into the chunk with room. */
 static bool append_some(nq_rows *rows, const nq_vector *vectors, const uint16_t *picked,
                         uint32_t first, uint32_t count) {
     if (!reserve(rows, count)) {
@@ -120,29 +146,24 @@ static bool append_some(nq_rows *rows, const nq_vector *vectors, const uint16_t 
     uint32_t start = rows->row_count & CHUNK_MASK;
     for (uint32_t c = 0; c < rows->column_count; c++) {
         const nq_vector *vector = &vectors[c];
+        nq_form form = rows->columns[c].form;
+        size_t cell_bytes = nq_form_bytes(form);
         uint8_t *nulls = rows->columns[c].nulls[chunk] + start;
-        if (vector->nulls == NULL) {
-            memset(nulls, 0, count);
+        uint8_t *cells = (uint8_t *)rows->columns[c].values[chunk] + start * cell_bytes;
+        if (picked != NULL) {
+            pick_nulls(vector, picked + first, count, nulls);
+            pick_cells(vector, picked + first, count, cells);
         } else {
-            COPY_CELLS(nulls, vector->nulls);
-        }
-        void *cells = rows->columns[c].values[chunk];
-        switch (rows->columns[c].form) {
-        case NQ_FORM_BOOL:
-            COPY_CELLS((uint8_t *)cells + start, vector->booleans);
-            break;
-        case NQ_FORM_INT64:
-            COPY_CELLS((int64_t *)cells + start, vector->integers);
-            break;
-        case NQ_FORM_FLOAT64:
-            COPY_CELLS((double *)cells + start, vector->numbers);
-            break;
-        case NQ_FORM_BYTES:
-            COPY_CELLS((nq_bytes *)cells + start, vector->bytes);
-            if (!copy_texts(rows->arena, (nq_bytes *)cells + start, nulls, count)) {
-                return false;
+            nq_vector from = *vector;
+            memcpy(cells, (const uint8_t *)from.values + first * cell_bytes, count * cell_bytes);
+            if (from.nulls == NULL) {
+                memset(nulls, 0, count);
+            } else {
+                memcpy(nulls, from.nulls + first, count);
             }
-            break;
+        }
+        if (form == NQ_FORM_BYTES && !copy_texts(rows->arena, (nq_bytes *)cells, nulls, count)) {
+            return false;
         }
     }
     rows->row_count += count;
@@ -282,72 +303,48 @@ bool nq__gather_reserve(nq_gather *gather, uint32_t row_count) {
     return true;
 }
 
-#define PICK_CELLS(type, member)               \
-    do {                                       \
-        type *to = gather->values[target];     \
-        for (uint32_t i = 0; i < count; i++) { \
-            to[i] = vector->member[picked[i]]; \
-        }                                      \
-    } while (0)
-
 void nq__gather_vector(nq_gather *gather, uint32_t target, const nq_vector *vector,
                        const uint16_t *picked, uint32_t count) {
     uint8_t *nulls = gather->nulls[target];
     if (vector->nulls != NULL) {
-        for (uint32_t i = 0; i < count; i++) {
-            nulls[i] = vector->nulls[picked[i]];
-        }
+        pick_nulls(vector, picked, count, nulls);
     }
-    switch (nq_type_form(vector->type.id)) {
-    case NQ_FORM_BOOL:
-        PICK_CELLS(uint8_t, booleans);
-        break;
-    case NQ_FORM_INT64:
-        PICK_CELLS(int64_t, integers);
-        break;
-    case NQ_FORM_FLOAT64:
-        PICK_CELLS(double, numbers);
-        break;
-    case NQ_FORM_BYTES:
-        PICK_CELLS(nq_bytes, bytes);
-        break;
-    }
+    pick_cells(vector, picked, count, gather->values[target]);
     gather->vectors[target] = (nq_vector){.type = gather->types[target],
                                           .nulls = vector->nulls == NULL ? NULL : nulls,
                                           .values = gather->values[target]};
 }
 
-#define FETCH_CELLS(type_name, zero)                                                         \
-    do {                                                                                     \
-        type_name *to = gather->values[target];                                              \
-        for (uint32_t i = 0; i < count; i++) {                                               \
-            uint32_t row = row_ids[i];                                                       \
-            bool is_none = row == NQ_ROW_NONE;                                               \
-            uint32_t chunk = is_none ? 0 : row >> NQ_ROWS_CHUNK_SHIFT;                       \
-            nulls[i] = is_none ? 1 : from->nulls[chunk][row & CHUNK_MASK];                   \
-            to[i] = is_none ? (zero) : ((type_name *)from->values[chunk])[row & CHUNK_MASK]; \
-            has_nulls |= nulls[i];                                                           \
-        }                                                                                    \
-    } while (0)
+/* Cells and nulls of one form; leaves in has_nulls whether there was a null. */
+#define FETCH_CELLS(to, chunks, zero)                                   \
+    for (uint32_t i = 0; i < count; i++) {                              \
+        uint32_t row = row_ids[i];                                      \
+        bool is_none = row == NQ_ROW_NONE;                              \
+        uint32_t chunk = is_none ? 0 : row >> NQ_ROWS_CHUNK_SHIFT;      \
+        nulls[i] = is_none ? 1 : from->nulls[chunk][row & CHUNK_MASK];  \
+        (to)[i] = is_none ? (zero) : (chunks)[chunk][row & CHUNK_MASK]; \
+        has_nulls |= nulls[i];                                          \
+    }
 
 void nq__gather_rows(nq_gather *gather, uint32_t target, const nq_rows *rows, uint32_t column,
                      const uint32_t *row_ids, uint32_t count) {
     static const nq_bytes nothing = {NULL, 0};
     const nq_rows_column *from = &rows->columns[column];
+    void *cells = gather->values[target];
     uint8_t *nulls = gather->nulls[target];
     uint8_t has_nulls = 0;
     switch (from->form) {
     case NQ_FORM_BOOL:
-        FETCH_CELLS(uint8_t, 0);
+        FETCH_CELLS((uint8_t *)cells, (uint8_t **)from->values, 0)
         break;
     case NQ_FORM_INT64:
-        FETCH_CELLS(int64_t, 0);
+        FETCH_CELLS((int64_t *)cells, (int64_t **)from->values, 0)
         break;
     case NQ_FORM_FLOAT64:
-        FETCH_CELLS(double, 0);
+        FETCH_CELLS((double *)cells, (double **)from->values, 0)
         break;
     case NQ_FORM_BYTES:
-        FETCH_CELLS(nq_bytes, nothing);
+        FETCH_CELLS((nq_bytes *)cells, (nq_bytes **)from->values, nothing)
         break;
     }
     gather->vectors[target] = (nq_vector){.type = gather->types[target],
