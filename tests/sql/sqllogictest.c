@@ -21,7 +21,7 @@
 
 static char *known_places; /* the text of --known, or NULL */
 
-enum { VALUE_BYTES_MAX = 4096, SHOWN_FAILURES_MAX = 10 };
+enum { VALUE_BYTES_MAX = 4096, SHOWN_FAILURES_MAX = 100 };
 
 typedef struct counts {
     uint64_t passed, failed, skipped, unsupported;
@@ -165,18 +165,21 @@ static void keep_line(file *f) {
     f->line++;
 }
 
+static bool ends_with(const char *text, const char *end, size_t end_size) {
+    size_t size = strlen(text);
+    return end_size > 0 && size >= end_size && strncmp(text + size - end_size, end, end_size) == 0;
+}
+
+/* Whether --known lists the place, or the whole file. */
 static bool is_known(const file *f, size_t line) {
     char place[1024];
-    (void)snprintf(place, sizeof place, "%s:%zu\n", f->path, line + 1);
-    for (const char *at = known_places; at != NULL && *at != '\0'; at = strchr(at, '\n') + 1) {
+    (void)snprintf(place, sizeof place, "%s:%zu", f->path, line + 1);
+    for (const char *at = known_places; at != NULL && *at != '\0';) {
         size_t size = strcspn(at, "\n");
-        size_t offset = strlen(place) - 1 - size;
-        if (size > 0 && size < strlen(place) && strncmp(place + offset, at, size) == 0) {
+        if (ends_with(place, at, size) || ends_with(f->path, at, size)) {
             return true;
         }
-        if (strchr(at, '\n') == NULL) {
-            break;
-        }
+        at += size + (at[size] == '\n');
     }
     return false;
 }
