@@ -11,6 +11,7 @@
 `neuroquantum.v1` holds the generated messages and stubs for everything that has no method here.
 """
 
+from neuroquantum import aio
 from neuroquantum._client import Client, IngestResult, Result, ServerInfo, Transaction, connect
 from neuroquantum._columns import Batch, Column, ColumnInfo, Progress
 from neuroquantum._pubsub import Gap, Message, Published, State, Subscription
@@ -64,5 +65,6 @@ __all__ = [
     "Transaction",
     "TransactionError",
     "Unavailable",
+    "aio",
     "connect",
 ]

@@ -29,7 +29,12 @@ from neuroquantum.v1 import (
 )
 
 _INGEST_ROWS = 8192
-_MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+CHANNEL_OPTIONS = [
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    ("grpc.primary_user_agent", "neuroquantum-python/0.1.0"),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.enable_http_proxy", 0),
+]
 
 
 @dataclass(frozen=True)
@@ -99,13 +104,7 @@ class Client:
 
     def __init__(self, uri: str, *, timeout: Optional[float] = None):
         self._timeout = timeout
-        options = [
-            ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
-            ("grpc.primary_user_agent", "neuroquantum-python/0.1.0"),
-            ("grpc.max_reconnect_backoff_ms", 1000),
-            ("grpc.enable_http_proxy", 0),
-        ]
-        self.channel = grpc.insecure_channel(target_of(uri), options=options)
+        self.channel = grpc.insecure_channel(target_of(uri), options=CHANNEL_OPTIONS)
         #: The generated stubs, for what has no method here.
         self.query_service = query_pb2_grpc.QueryServiceStub(self.channel)
         self.stream_service = stream_pb2_grpc.StreamServiceStub(self.channel)
@@ -139,21 +138,8 @@ class Client:
         timeout: Optional[float] = None,
     ) -> Result:
         """Runs one statement and returns its whole result. Large results belong into `stream`."""
-        request = query_pb2.ExecuteRequest(
-            statement=query_pb2.Statement(sql=sql, parameters=to_parameters(parameters)),
-            transaction=_selector(transaction),
-            options=query_pb2.QueryOptions(format=query_pb2.RESULT_FORMAT_COLUMNS),
-            request_id=request_id,
-        )
-        response = self._unary(self.query_service.Execute, request, timeout)
-        columns = [column_info(meta) for meta in response.columns]
-        rows: List[Any] = []
-        if response.WhichOneof("result") == "column_batch":
-            types = [meta.type.data_type for meta in response.columns]
-            rows = list(Batch(columns, types, row_type(columns), response.column_batch).rows())
-        return Result(
-            columns, rows, response.rows_affected, response.query_id, response.transaction_id
-        )
+        request = execute_request(sql, parameters, _id_of(transaction), request_id)
+        return result_from(self._unary(self.query_service.Execute, request, timeout))
 
     def execute_many(
         self,
@@ -168,7 +154,7 @@ class Client:
             for parameters in parameter_sets
         ]
         request = query_pb2.ExecuteBatchRequest(
-            statements=statements, transaction=_selector(transaction)
+            statements=statements, transaction=_selector(_id_of(transaction))
         )
         response = self._unary(self.query_service.ExecuteBatch, request)
         return sum(result.rows_affected for result in response.results)
@@ -186,11 +172,7 @@ class Client:
         on_progress: Optional[Callable[[Progress], None]] = None,
     ) -> Stream:
         """Runs one statement and returns its rows as they are made; see Stream."""
-        request = stream_pb2.ExecuteStreamRequest(
-            statement=query_pb2.Statement(sql=sql, parameters=to_parameters(parameters)),
-            transaction=_selector(transaction),
-            stream=stream_pb2.StreamOptions(batch_rows=batch_rows),
-        )
+        request = stream_request(sql, parameters, _id_of(transaction), batch_rows)
         return Stream(
             self.stream_service,
             request,
@@ -270,14 +252,7 @@ class Client:
         attributes: Optional[Mapping[str, str]] = None,
         message_id: str = "",
     ) -> Published:
-        message = pubsub_pb2.Message(
-            channel=channel,
-            payload=payload.encode("utf-8") if isinstance(payload, str) else payload,
-            key=key,
-            attributes=attributes or {},
-            message_id=message_id,
-        )
-        request = pubsub_pb2.PublishRequest(messages=[message])
+        request = publish_request(channel, payload, key, attributes, message_id)
         result = self._unary(self.pubsub_service.Publish, request).results[0]
         return Published(result.sequence, result.receivers, result.duplicate)
 
@@ -379,10 +354,66 @@ class Transaction:
             pass
 
 
-def _selector(transaction: Optional[Transaction]) -> Optional[query_pb2.TransactionSelector]:
-    if transaction is None:
+# ---- What the synchronous and the asynchronous client share ----
+
+
+def _id_of(transaction: Any) -> bytes:
+    return transaction.id if transaction is not None else b""
+
+
+def _selector(transaction_id: bytes) -> Optional[query_pb2.TransactionSelector]:
+    if not transaction_id:
         return None
-    return query_pb2.TransactionSelector(transaction_id=transaction.id)
+    return query_pb2.TransactionSelector(transaction_id=transaction_id)
+
+
+def execute_request(
+    sql: str, parameters: Parameters, transaction_id: bytes, request_id: str = ""
+) -> query_pb2.ExecuteRequest:
+    return query_pb2.ExecuteRequest(
+        statement=query_pb2.Statement(sql=sql, parameters=to_parameters(parameters)),
+        transaction=_selector(transaction_id),
+        options=query_pb2.QueryOptions(format=query_pb2.RESULT_FORMAT_COLUMNS),
+        request_id=request_id,
+    )
+
+
+def result_from(response: query_pb2.ExecuteResponse) -> Result:
+    columns = [column_info(meta) for meta in response.columns]
+    rows: List[Any] = []
+    if response.WhichOneof("result") == "column_batch":
+        types = [meta.type.data_type for meta in response.columns]
+        rows = list(Batch(columns, types, row_type(columns), response.column_batch).rows())
+    return Result(
+        columns, rows, response.rows_affected, response.query_id, response.transaction_id
+    )
+
+
+def stream_request(
+    sql: str, parameters: Parameters, transaction_id: bytes, batch_rows: int
+) -> stream_pb2.ExecuteStreamRequest:
+    return stream_pb2.ExecuteStreamRequest(
+        statement=query_pb2.Statement(sql=sql, parameters=to_parameters(parameters)),
+        transaction=_selector(transaction_id),
+        stream=stream_pb2.StreamOptions(batch_rows=batch_rows),
+    )
+
+
+def publish_request(
+    channel: str,
+    payload: Union[bytes, str],
+    key: str,
+    attributes: Optional[Mapping[str, str]],
+    message_id: str,
+) -> pubsub_pb2.PublishRequest:
+    message = pubsub_pb2.Message(
+        channel=channel,
+        payload=payload.encode("utf-8") if isinstance(payload, str) else payload,
+        key=key,
+        attributes=attributes or {},
+        message_id=message_id,
+    )
+    return pubsub_pb2.PublishRequest(messages=[message])
 
 
 def _ingest_types(

@@ -114,6 +114,21 @@ def state_from(state: pubsub_pb2.SubscribeState) -> State:
     )
 
 
+def events_of(response: Any) -> Iterator[Event]:
+    """A response's losses, then its messages."""
+    for gap in response.gaps:
+        yield Gap(
+            channel=gap.channel,
+            first_sequence=gap.first_sequence,
+            last_sequence=gap.last_sequence,
+            count=gap.count,
+            reason=gap.reason,
+            recoverable=gap.recoverable,
+        )
+    for place, message in enumerate(response.messages):
+        yield message_from(message, response.first_delivery_id + place)
+
+
 class Subscription:
     """An open subscription: iterate over it for messages and gaps, in order.
 
@@ -161,17 +176,7 @@ class Subscription:
             self._first = None
             if response is None:
                 return
-            for gap in response.gaps:
-                yield Gap(
-                    channel=gap.channel,
-                    first_sequence=gap.first_sequence,
-                    last_sequence=gap.last_sequence,
-                    count=gap.count,
-                    reason=gap.reason,
-                    recoverable=gap.recoverable,
-                )
-            for place, message in enumerate(response.messages):
-                yield message_from(message, response.first_delivery_id + place)
+            yield from events_of(response)
 
     def _control(self, request: pubsub_pb2.SubscribeRequest) -> None:
         if self._requests is None:
