@@ -108,7 +108,13 @@ typedef struct reader {
     const uint8_t *end;
     nq_arena *arena;
     bool has_failed;
+    bool lacks_memory; /* why, when it was not the record */
 } reader;
+
+static void note_memory(reader *in, const void *memory) {
+    in->lacks_memory |= memory == NULL;
+    in->has_failed |= memory == NULL;
+}
 
 static const uint8_t *take(reader *in, size_t size) {
     static const uint8_t zeros[8];
@@ -139,13 +145,13 @@ static nq_bytes take_text(reader *in) {
         return (nq_bytes){NULL, 0};
     }
     nq_bytes text = nq_arena_copy(in->arena, nq_bytes_of(take(in, size), size));
-    in->has_failed |= text.data == NULL;
+    note_memory(in, text.data);
     return text;
 }
 
 static void *take_array(reader *in, size_t count, size_t element_bytes) {
     void *array = nq_arena_calloc(in->arena, count, element_bytes);
-    in->has_failed |= array == NULL;
+    note_memory(in, array);
     return array;
 }
 
@@ -221,9 +227,13 @@ nq_status nq__table_record_decode(nq_ctx *ctx, nq_catalog *catalog, nq_bytes nam
     nq_arena_init(&object->arena, TABLE_ARENA_BYTES_MAX);
     nq_table *table = &object->table;
     table->definition.name = nq_arena_copy(&object->arena, name);
-    reader in = {record.data, record.data + record.size, &object->arena,
-                 table->definition.name.data == NULL};
+    reader in = {record.data, record.data + record.size, &object->arena, false, false};
+    note_memory(&in, table->definition.name.data);
     take_table(&in, table);
+    if (in.lacks_memory) {
+        status = nq_fail_no_memory(ctx, "a table");
+        goto done;
+    }
     if (in.has_failed) {
         status = nq_fail(ctx, NQ_PAGE_CORRUPT, "the catalog's record of table \"%.*s\" is damaged",
                          NQ_BYTES_FORMAT(name));
