@@ -255,6 +255,12 @@ static void decode_and_run(nq_call *call) {
     end_call(ex, status == NQ_OK ? run_statement(ex) : status);
 }
 
+/* What ends a transaction does not wait for a worker: see nq__has_idle_worker. */
+static bool may_run_here(const execution *ex) {
+    return ex->run.open == NULL ? nq_prepared_is_short(ex->run.prepared)
+                                : nq__is_control(nq_prepared_kind(ex->run.prepared));
+}
+
 /* On the queue thread. */
 static void on_message(nq_call *call, nq_bytes message) {
     execution *ex = nq_call_state(call);
@@ -266,12 +272,13 @@ static void on_message(nq_call *call, nq_bytes message) {
         return;
     }
     nq_status status = decode(ex);
-    if (status == NQ_OK && ex->request.selector.kind != NQ_SELECTOR_NONE) {
+    if (status == NQ_OK && ex->request.selector.kind != NQ_SELECTOR_NONE &&
+        nq__has_idle_worker(ex->service)) {
         nq_call_run(call, open_and_run);
         return;
     }
     status = status == NQ_OK ? open_run(ex) : status;
-    if (status == NQ_OK && !nq_prepared_is_short(ex->run.prepared)) {
+    if (status == NQ_OK && !may_run_here(ex)) {
         atomic_store_explicit(&ex->entry.state, "queued", memory_order_relaxed);
         nq_call_run(call, run_open);
         return;

@@ -1,5 +1,6 @@
 /* QueryService: its method table and the handlers short enough to stand here. */
 #include "engine/ground/os/clock.h"
+#include "engine/ground/os/worker_pool.h"
 #include "server/observe/slow_query_log.h"
 #include "server/service/query_service_internal.h"
 #include "server/wire/query_response.h"
@@ -108,15 +109,40 @@ static void on_begin(nq_call *call, nq_bytes message) {
     nq__reply(call, &ctx, &writer);
 }
 
-static void on_commit(nq_call *call, nq_bytes message) {
+/* CommitTransaction and RollbackTransaction: the request, kept until a worker comes to it. */
+typedef struct settlement {
+    nq_bytes message;
+} settlement;
+
+bool nq__has_idle_worker(const nq_service *service) {
+    nq_worker_pool_stats stats;
+    if (service->workers == NULL) {
+        return true;
+    }
+    nq_worker_pool_get_stats(service->workers, &stats);
+    return stats.busy_count + stats.waiting_count < stats.thread_count;
+}
+
+static void settle(nq_call *call, nq_bytes message, void (*run)(nq_call *call)) {
+    settlement *state = nq_call_state(call);
+    state->message = message;
+    if (nq__has_idle_worker(nq_call_service(call))) {
+        nq_call_run(call, run);
+    } else {
+        run(call);
+    }
+}
+
+static void commit(nq_call *call) {
     nq_service *service = nq_call_service(call);
+    settlement *state = nq_call_state(call);
     nq_ctx ctx;
     nq_writer writer;
     nq_commit_request request;
     nq_open_transaction *open = NULL;
     uint64_t lsn = 0;
     nq_run_init_ctx(call, service, 0, &ctx);
-    if (nq_commit_request_decode(&ctx, message, &request) != NQ_OK ||
+    if (nq_commit_request_decode(&ctx, state->message, &request) != NQ_OK ||
         nq_transaction_registry_check_out(&ctx, service->transactions, request.transaction_id,
                                           &open) != NQ_OK ||
         nq_transaction_registry_commit(&ctx, service->transactions, open, request.request_id,
@@ -127,6 +153,10 @@ static void on_commit(nq_call *call, nq_bytes message) {
     nq_writer_init(&writer, SMALL_RESPONSE_BYTES, service->config->limit_response_bytes);
     nq_commit_response_write(&writer, lsn, nq_clock_realtime_us());
     nq__reply(call, &ctx, &writer);
+}
+
+static void on_commit(nq_call *call, nq_bytes message) {
+    settle(call, message, commit);
 }
 
 static nq_status roll_back(nq_ctx *ctx, nq_service *service, const nq_rollback_request *request) {
@@ -146,17 +176,22 @@ static nq_status roll_back(nq_ctx *ctx, nq_service *service, const nq_rollback_r
     return status;
 }
 
-static void on_rollback(nq_call *call, nq_bytes message) {
+static void rollback(nq_call *call) {
     nq_service *service = nq_call_service(call);
+    settlement *state = nq_call_state(call);
     nq_ctx ctx;
     nq_rollback_request request;
     nq_run_init_ctx(call, service, 0, &ctx);
-    if (nq_rollback_request_decode(&ctx, message, &request) == NQ_OK &&
+    if (nq_rollback_request_decode(&ctx, state->message, &request) == NQ_OK &&
         roll_back(&ctx, service, &request) == NQ_OK) {
         nq_call_reply(call, nq_payload_copy((nq_bytes){0}));
     } else {
         nq_call_fail(call, &ctx.error);
     }
+}
+
+static void on_rollback(nq_call *call, nq_bytes message) {
+    settle(call, message, rollback);
 }
 
 static void on_cancel_query(nq_call *call, nq_bytes message) {
@@ -228,8 +263,10 @@ static const nq_method_handler prepare_handler = {.on_message = on_prepare};
 static const nq_method_handler close_prepared_handler = {.on_message = on_close_prepared};
 static const nq_method_handler explain_handler = {.on_message = nq__query_explain};
 static const nq_method_handler begin_handler = {.on_message = on_begin};
-static const nq_method_handler commit_handler = {.on_message = on_commit};
-static const nq_method_handler rollback_handler = {.on_message = on_rollback};
+static const nq_method_handler commit_handler = {.state_bytes = sizeof(settlement),
+                                                 .on_message = on_commit};
+static const nq_method_handler rollback_handler = {.state_bytes = sizeof(settlement),
+                                                   .on_message = on_rollback};
 static const nq_method_handler cancel_query_handler = {.on_message = on_cancel_query};
 static const nq_method_handler list_tables_handler = {.on_message = on_list_tables};
 static const nq_method_handler get_table_handler = {.on_message = on_get_table};
@@ -249,8 +286,8 @@ static const nq_method methods[] = {
     UNARY("ClosePrepared", 0, close_prepared_handler),
     UNARY("Explain", 0, explain_handler),
     UNARY("BeginTransaction", 0, begin_handler),
-    UNARY("CommitTransaction", 0, commit_handler),
-    UNARY("RollbackTransaction", 0, rollback_handler),
+    UNARY("CommitTransaction", NQ_METHOD_INLINE, commit_handler),
+    UNARY("RollbackTransaction", NQ_METHOD_INLINE, rollback_handler),
     UNARY("CancelQuery", NQ_METHOD_INLINE | NQ_METHOD_UNLIMITED, cancel_query_handler),
     UNARY("ListTables", 0, list_tables_handler),
     UNARY("GetTable", 0, get_table_handler),

@@ -20,6 +20,11 @@ extern const nq_method_handler nq__query_ingest_handler;
 nq_status nq__run_control(nq_ctx *ctx, nq_run *run);
 bool nq__is_control(nq_statement_kind kind);
 
+/* False when every worker is busy, perhaps waiting for the very lock that a transaction's end would
+ * let go. What ends a transaction then runs where it is, on the queue thread: a sync to disk there
+ * is the lesser evil. */
+bool nq__has_idle_worker(const nq_service *service);
+
 /* Tells the slow-query log how a statement went. `stats` may be NULL. */
 void nq__note_query(const nq_service *service, const nq_query_entry *entry, nq_status outcome,
                     const nq_statement_stats *stats);

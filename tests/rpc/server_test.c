@@ -233,6 +233,69 @@ static void cancelling_gets_through_when_every_worker_is_busy(void **state) {
     }
 }
 
+static size_t running_count(box *b) {
+    size_t running = 0;
+    Neuroquantum__V1__ListQueriesResponse *have = list_queries(b);
+    assert_non_null(have);
+    for (size_t i = 0; i < have->n_queries; i++) {
+        running += strcmp(have->queries[i]->state, "running") == 0;
+    }
+    protobuf_c_message_free_unpacked(&have->base, NULL);
+    return running;
+}
+
+/* Sends a statement of an open transaction and waits for its answer. */
+static nq_rpc_code execute_in(box *b, const uint8_t id[16], const char *sql) {
+    uint8_t packed[512];
+    nq_bytes message = {0};
+    Neuroquantum__V1__ExecuteRequest request = NEUROQUANTUM__V1__EXECUTE_REQUEST__INIT;
+    Neuroquantum__V1__Statement statement = NEUROQUANTUM__V1__STATEMENT__INIT;
+    Neuroquantum__V1__TransactionSelector selector = NEUROQUANTUM__V1__TRANSACTION_SELECTOR__INIT;
+    statement.source_case = NEUROQUANTUM__V1__STATEMENT__SOURCE_SQL;
+    statement.sql = (char *)sql;
+    selector.selector_case = NEUROQUANTUM__V1__TRANSACTION_SELECTOR__SELECTOR_TRANSACTION_ID;
+    selector.transaction_id = (ProtobufCBinaryData){16, (uint8_t *)id};
+    request.statement = &statement;
+    request.transaction = &selector;
+    size_t bytes = neuroquantum__v1__execute_request__pack(&request, packed);
+    nq_rpc_end_clear(&b->end);
+    nq_rpc_code code = nq_rpc_unary(b->client, QUERY "Execute", nq_bytes_of(packed, bytes), 5000,
+                                    &message, &b->end);
+    nq_rpc_message_free(message);
+    return code;
+}
+
+/* Both workers wait for a row that an open transaction holds: its end must not wait for a worker.
+ */
+static void a_commit_gets_through_when_every_worker_waits_for_its_lock(void **state) {
+    box *b = *state;
+    uint8_t id[16];
+    nq_rpc_end end;
+    nq_rpc_stream *waiting[2];
+    must_execute(b, "CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER)");
+    must_execute(b, "INSERT INTO t VALUES (1, 0)");
+    Neuroquantum__V1__ExecuteResponse *begun = execute(b, "BEGIN", 0);
+    assert_non_null(begun);
+    memcpy(id, begun->transaction_id.data, sizeof id);
+    protobuf_c_message_free_unpacked(&begun->base, NULL);
+    assert_int_equal(execute_in(b, id, "UPDATE t SET v = v + 1 WHERE id = 1"), NQ_RPC_OK);
+    for (int i = 0; i < 2; i++) {
+        waiting[i] = start_statement(b->client, "UPDATE t SET v = v + 1 WHERE id = 1");
+    }
+    while (running_count(b) < 2) {
+        rest();
+    }
+    assert_int_equal(execute_in(b, id, "COMMIT"), NQ_RPC_OK);
+    for (int i = 0; i < 2; i++) {
+        nq_bytes message = {0};
+        assert_true(nq_rpc_stream_receive(waiting[i], &message));
+        nq_rpc_message_free(message);
+        assert_int_equal(nq_rpc_stream_finish(waiting[i], &end), NQ_RPC_OK);
+        nq_rpc_end_clear(&end);
+    }
+    assert_int_equal(first_int(b, "SELECT v FROM t WHERE id = 1"), 3);
+}
+
 static void a_client_that_goes_away_stops_its_statement(void **state) {
     box *b = *state;
     char id[64];
@@ -409,6 +472,7 @@ int main(void) {
         BOX_TEST(what_was_committed_survives_a_kill),
         BOX_TEST(a_statement_is_cancelled_from_another_call),
         BOX_TEST(cancelling_gets_through_when_every_worker_is_busy),
+        BOX_TEST(a_commit_gets_through_when_every_worker_waits_for_its_lock),
         BOX_TEST(a_client_that_goes_away_stops_its_statement),
         BOX_TEST(a_deadline_stops_its_statement),
         BOX_TEST(a_method_nobody_has_is_unimplemented),
