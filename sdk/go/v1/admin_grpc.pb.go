@@ -72,15 +72,15 @@ type AdminServiceClient interface {
 	ListConnections(ctx context.Context, in *ListConnectionsRequest, opts ...grpc.CallOption) (*ListConnectionsResponse, error)
 	// Closes a connection with everything on it.
 	//
-	// Not served by this version: returns UNIMPLEMENTED (METHOD_UNIMPLEMENTED).
+	// Returns INVALID_ARGUMENT when no connection of this id is open.
 	CloseConnection(ctx context.Context, in *CloseConnectionRequest, opts ...grpc.CallOption) (*CloseConnectionResponse, error)
 	// Lists running statements and streams, a page at a time, oldest first.
 	//
 	// Returns no error of its own.
 	ListQueries(ctx context.Context, in *ListQueriesRequest, opts ...grpc.CallOption) (*ListQueriesResponse, error)
-	// Stops a statement that CancelQuery did not stop.
+	// Stops a statement as CancelQuery does, in the administrator's name.
 	//
-	// Not served by this version: returns UNIMPLEMENTED (METHOD_UNIMPLEMENTED); use CancelQuery.
+	// Returns no error of its own; see `found`.
 	KillQuery(ctx context.Context, in *KillQueryRequest, opts ...grpc.CallOption) (*KillQueryResponse, error)
 	// Lists statements that took long, latest first.
 	//
@@ -92,7 +92,7 @@ type AdminServiceClient interface {
 	TailLogs(ctx context.Context, in *TailLogsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TailLogsResponse], error)
 	// Reads the configuration in force.
 	//
-	// Not served by this version: returns UNIMPLEMENTED (METHOD_UNIMPLEMENTED).
+	// Returns INVALID_ARGUMENT when read_mask names a setting that does not exist.
 	GetConfig(ctx context.Context, in *GetConfigRequest, opts ...grpc.CallOption) (*GetConfigResponse, error)
 	// Changes the configuration while the server runs.
 	//
@@ -416,15 +416,15 @@ type AdminServiceServer interface {
 	ListConnections(context.Context, *ListConnectionsRequest) (*ListConnectionsResponse, error)
 	// Closes a connection with everything on it.
 	//
-	// Not served by this version: returns UNIMPLEMENTED (METHOD_UNIMPLEMENTED).
+	// Returns INVALID_ARGUMENT when no connection of this id is open.
 	CloseConnection(context.Context, *CloseConnectionRequest) (*CloseConnectionResponse, error)
 	// Lists running statements and streams, a page at a time, oldest first.
 	//
 	// Returns no error of its own.
 	ListQueries(context.Context, *ListQueriesRequest) (*ListQueriesResponse, error)
-	// Stops a statement that CancelQuery did not stop.
+	// Stops a statement as CancelQuery does, in the administrator's name.
 	//
-	// Not served by this version: returns UNIMPLEMENTED (METHOD_UNIMPLEMENTED); use CancelQuery.
+	// Returns no error of its own; see `found`.
 	KillQuery(context.Context, *KillQueryRequest) (*KillQueryResponse, error)
 	// Lists statements that took long, latest first.
 	//
@@ -436,7 +436,7 @@ type AdminServiceServer interface {
 	TailLogs(*TailLogsRequest, grpc.ServerStreamingServer[TailLogsResponse]) error
 	// Reads the configuration in force.
 	//
-	// Not served by this version: returns UNIMPLEMENTED (METHOD_UNIMPLEMENTED).
+	// Returns INVALID_ARGUMENT when read_mask names a setting that does not exist.
 	GetConfig(context.Context, *GetConfigRequest) (*GetConfigResponse, error)
 	// Changes the configuration while the server runs.
 	//
