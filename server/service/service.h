@@ -25,8 +25,8 @@ typedef struct nq_service {
     nq_alarm_clock *alarms;
     nq_hub *hub;
     nq_listen_registry *listens; /* Listen calls, for Acknowledge */
-    nq_worker_pool *workers; /* for its statistics */
-    uint8_t server_id[16];   /* names the data directory */
+    nq_worker_pool *workers;     /* for its statistics */
+    uint8_t server_id[16];       /* names the data directory */
     int64_t start_time_us;
     /* Asks app to drain; returns at once. */
     void (*request_drain)(void *app, int64_t grace_ns);

@@ -1,5 +1,5 @@
-/* CSV: any bytes as a file. What the reader accepts must survive being written and read again, and every
- * field must be ready for type inference and conversion. */
+/* CSV: any bytes as a file. What the reader accepts must survive being written and read again, and
+ * every field must be ready for type inference and conversion. */
 #define _GNU_SOURCE
 #include <stdint.h>
 #include <stdlib.h>

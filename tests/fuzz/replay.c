@@ -1,5 +1,5 @@
-/* Replay: runs a fuzz target over the files of the directories it is given, without libFuzzer, so that
- * every input that ever mattered is tried by the ordinary tests, under every sanitizer. */
+/* Replay: runs a fuzz target over the files of the directories it is given, without libFuzzer, so
+ * that every input that ever mattered is tried by the ordinary tests, under every sanitizer. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* Memory runs out at every allocation in turn: each time the call fails with NQ_MEMORY_LIMIT or succeeds,
- * nothing leaks, nothing is half done, and the next call works. */
+/* Memory runs out at every allocation in turn: each time the call fails with NQ_MEMORY_LIMIT or
+ * succeeds, nothing leaks, nothing is half done, and the next call works. */
 #include "engine/ground/base/heap.h"
 #include "tests/engine/api/fixture.h"
 
@@ -77,8 +77,8 @@ static void opening_and_closing_may_fail_at_every_allocation(void **state) {
     assert_int_equal(nq_database_close(&s->ctx, s->database), NQ_OK);
     for (uint64_t nth = 1;; nth++) {
         nq_heap_fail_at(nth, false);
-        nq_status status = nq_database_open(&s->ctx, nq_sim_vfs_as_vfs(s->disk), "db", NULL,
-                                            &s->database);
+        nq_status status =
+            nq_database_open(&s->ctx, nq_sim_vfs_as_vfs(s->disk), "db", NULL, &s->database);
         uint64_t tried = nq_heap_fail_never();
         assert_true(status == NQ_OK || status == NQ_MEMORY_LIMIT);
         if (status == NQ_OK && nth > tried) {
