@@ -1,5 +1,5 @@
 # The verbs of the house. Each is idempotent and installs what it lacks; see CONTRIBUTING.md.
-.PHONY: help run build test check format tidy nightly bench bench-rpc bench-smoke docs clean
+.PHONY: help run build test check format tidy nightly bench bench-rpc bench-smoke bench-micro docs clean
 BAZEL ?= bazel
 
 help: ## list the verbs
@@ -37,6 +37,10 @@ bench-rpc: ## unary calls against a C++ async server and an nghttp2 echo
 bench-smoke: ## import, query, stream and fan-out against SQLite and Redis
 	@deploy/dev/setup.sh bench
 	@bench/workload/run.sh
+
+bench-micro: ## the executor's operators against SQLite in memory
+	@deploy/dev/setup.sh bench
+	@$(BAZEL) run //bench/micro:exec_bench -- "$$(mktemp -d)"
 
 docs: ## regenerate docs/reference from the tables
 	@docs/reference/generate.py

@@ -133,20 +133,42 @@ static void settle(nq_call *call, nq_bytes message, void (*run)(nq_call *call)) 
     }
 }
 
+/* A commit whose answer was lost, perhaps with the server: its transaction is gone, but the request
+ * id remembers it. */
+static nq_status find_commit(nq_ctx *ctx, nq_service *service, nq_bytes request_id,
+                             uint64_t *out_lsn) {
+    const nq_error unknown_transaction = ctx->error;
+    bool is_found = false;
+    if (request_id.size > 0) {
+        NQ_TRY(nq_transaction_find_commit(ctx, service->database, request_id, &is_found, out_lsn));
+    }
+    ctx->error = unknown_transaction;
+    return is_found ? NQ_OK : NQ_TRANSACTION_NOT_FOUND;
+}
+
+static nq_status commit_once(nq_ctx *ctx, nq_service *service, const nq_commit_request *request,
+                             uint64_t *out_lsn) {
+    nq_open_transaction *open = NULL;
+    nq_status status = nq_transaction_registry_check_out(ctx, service->transactions,
+                                                         request->transaction_id, &open);
+    if (status == NQ_TRANSACTION_NOT_FOUND) {
+        return find_commit(ctx, service, request->request_id, out_lsn);
+    }
+    return status != NQ_OK ? status
+                           : nq_transaction_registry_commit(ctx, service->transactions, open,
+                                                            request->request_id, out_lsn);
+}
+
 static void commit(nq_call *call) {
     nq_service *service = nq_call_service(call);
     settlement *state = nq_call_state(call);
     nq_ctx ctx;
     nq_writer writer;
     nq_commit_request request;
-    nq_open_transaction *open = NULL;
     uint64_t lsn = 0;
     nq_run_init_ctx(call, service, 0, &ctx);
     if (nq_commit_request_decode(&ctx, state->message, &request) != NQ_OK ||
-        nq_transaction_registry_check_out(&ctx, service->transactions, request.transaction_id,
-                                          &open) != NQ_OK ||
-        nq_transaction_registry_commit(&ctx, service->transactions, open, request.request_id,
-                                       &lsn) != NQ_OK) {
+        commit_once(&ctx, service, &request, &lsn) != NQ_OK) {
         nq_call_fail(call, &ctx.error);
         return;
     }
