@@ -5,5 +5,5 @@
 cat <<'TEXT'
 make bench-rpc      unary echo, SELECT 1, primary-key lookup   peers: C++ async gRPC server, nghttp2 echo
 make bench-smoke    import, query, stream, fan-out             peers: SQLite, Redis
-bazel run //bench/micro:exec_bench -- EMPTY-DIR     operators inside the engine    peer: SQLite in memory
+make bench-micro    operators inside the engine                peer: SQLite in memory
 TEXT
