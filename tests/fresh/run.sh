@@ -55,7 +55,7 @@ if [ "$what" != test ]; then
             sleep 0.5
         done
         grep -q . /tmp/run.log && cat /tmp/run.log
-        pkill -TERM neuroquantumd; wait $server'
+        .build/bin/nq drain; wait $server'
     echo "fresh: make run gave its first answer and stopped cleanly, $((SECONDS - started)) s after the clone"
 fi
 if [ "$what" != run ]; then
