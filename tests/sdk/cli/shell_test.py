@@ -69,8 +69,10 @@ class Terminal:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid != 0:
                 return os.waitstatus_to_exitcode(status)
-            if key:
-                self.send(key)
+            try:
+                os.write(self.file, key.encode())
+            except OSError:
+                pass  # it has just ended
             self.read(0.2)
         os.kill(self.pid, 9)
         os.waitpid(self.pid, 0)
