@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "engine/ground/base/heap.h"
 #include "engine/ground/os/signal.h"
 #include "engine/ground/os/thread.h"
 #include "server/app/app.h"
@@ -203,6 +204,7 @@ int main(int argument_count, char **arguments) {
     nq_config_command command = NQ_COMMAND_RUN;
     int exit_code = EXIT_CONFIG;
     nq_signal_block();
+    nq_heap_tune_for_server();
     nq_arena_init(&arena, 8 << 20);
     nq_ctx_init(&ctx, &arena);
     const nq_config_sources sources = {

@@ -16,11 +16,10 @@ static nq_session *open_once(void) {
     static nq_session session;
     static bool is_open;
     static const char *const statements[] = {
-        "CREATE TABLE t (id SERIAL PRIMARY KEY, a INT, b TEXT DEFAULT 'x' || 'y', c BOOLEAN, d "
-        "DOUBLE "
-        "PRECISION CHECK (d > 0), e TIMESTAMP, f BYTEA)",
-        "CREATE TABLE u (a SMALLINT, b VARCHAR(5), c CHAR(3), v BIGINT NOT NULL, PRIMARY KEY (a, "
-        "b))",
+        ("CREATE TABLE t (id SERIAL PRIMARY KEY, a INT, b TEXT DEFAULT 'x' || 'y', c BOOLEAN, "
+         "d DOUBLE PRECISION CHECK (d > 0), e TIMESTAMP, f BYTEA)"),
+        ("CREATE TABLE u (a SMALLINT, b VARCHAR(5), c CHAR(3), v BIGINT NOT NULL, "
+         "PRIMARY KEY (a, b))"),
         "CREATE TABLE v (x DATE, y TIME, z UUID, w REAL)",
     };
     if (!is_open) {

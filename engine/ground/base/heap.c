@@ -2,6 +2,7 @@
  */
 #include "engine/ground/base/heap.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,4 +80,13 @@ bool nq_heap_set_exempt(bool is_exempt) {
     bool before = is_exempt_here;
     is_exempt_here = is_exempt;
     return before;
+}
+
+void nq_heap_tune_for_server(void) {
+#ifdef __GLIBC__
+    /* Setting the threshold also stops glibc from raising it after the first large free. */
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 4 << 20);
+    (void)mallopt(M_ARENA_MAX, 8);
+#endif
 }

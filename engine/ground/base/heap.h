@@ -41,4 +41,9 @@ uint64_t nq_heap_fail_never(void);
  * what it was. */
 bool nq_heap_set_exempt(bool is_exempt);
 
+/* For a server's main, before its first thread: blocks of a MiB and more go back to the system when
+ * they are freed, and threads share at most eight pools, so that a burst of large requests does not
+ * stay resident for ever. Does nothing where the C library has no such knobs. */
+void nq_heap_tune_for_server(void);
+
 #endif

@@ -5,7 +5,7 @@
 #include "engine/ground/base/assert.h"
 #include "engine/ground/base/heap.h"
 
-enum { PAGE_COUNT_MAX = UINT32_MAX - 64 };
+static const uint32_t page_count_max = UINT32_MAX - 64;
 
 static uint32_t words_for(uint32_t page_count) {
     return (page_count + 63) / 64;
@@ -48,7 +48,7 @@ nq_status nq_space_copy(nq_ctx *ctx, const nq_space *space, nq_space *out_copy) 
 nq_status nq_space_take(nq_ctx *ctx, nq_space *space, nq_page_id *out_page) {
     *out_page = (nq_page_id){0};
     if (space->free_count == 0) {
-        if (space->page_count >= PAGE_COUNT_MAX) {
+        if (space->page_count >= page_count_max) {
             return nq_fail(ctx, NQ_DISK_FULL, "the data file has reached %u pages",
                            space->page_count);
         }
