@@ -56,7 +56,8 @@ def nq_test(name, srcs = None, deps = [], data = [], size = "small", copts = [],
         size = size,
         # A test may convert freely and use compound literals in tables; otherwise the product's warnings hold.
         copts = [o for o in COPTS if o not in ("-Wconversion", "-Wmissing-prototypes", "-Wpedantic")] + copts,
-        deps = deps + ["//third_party/system:cmocka"],
+        # The cross linker resolves no library through another.
+        deps = deps + [d for d in ("//third_party/system:cmocka", "//third_party/system:math") if d not in deps],
         data = data,
         **kwargs
     )
