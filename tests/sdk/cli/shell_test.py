@@ -94,7 +94,8 @@ def converse(home):
     verdict("Ctrl-C forgets the line", shell.wait_for(r"\^C\s+nq> $"), shell.output)
     os.kill(shell.pid, 2)
     shell.send("SELECT 'still ' || 'here' AS x;\n")
-    verdict("a late Ctrl-C does not end the shell", shell.wait_for(r"^ still here$"), shell.output)
+    # On a busy machine it is so late that it meets the statement.
+    verdict("a late Ctrl-C does not end the shell", shell.wait_for(r"^ still here$|CANCELLED"), shell.output)
     shell.wait_for(r"^nq> $")
     shell.send("BEGIN;\n")
     verdict("an open transaction shows in the prompt", shell.wait_for(r"^nq\*> $"), shell.output)
