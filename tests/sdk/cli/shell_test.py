@@ -62,8 +62,9 @@ class Terminal:
         os.write(self.file, text.encode())
 
     def end(self, key="", seconds=20):
-        """The exit code, None when it does not end. The key is sent again and again: the prompt shows a moment
-        before the terminal takes keys one by one, and what comes in between may be lost."""
+        """The exit code, None when it does not end. The keys are sent again and again: the prompt shows a moment
+        before the terminal takes keys one by one, and what comes in between becomes part of the line (hence
+        Ctrl-U before Ctrl-D)."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -140,7 +141,7 @@ def main():
         verdict("and only for its owner", history.stat().st_mode & 0o77 == 0, "")
         shell = Terminal(home)
         shell.wait_for(r"^nq> $")
-        verdict("Ctrl-D leaves with 0", shell.end("\x04") == 0, shell.output)
+        verdict("Ctrl-D leaves with 0", shell.end("\x15\x04") == 0, shell.output)
     return 1 if failures else 0
 
 
