@@ -42,7 +42,7 @@ static nq_status open_live(nq_ctx *ctx, nq_cursor *cursor, const nq__run *run) {
         .txn = txn,
         .parameters = values,
         .now_us = nq_clock_realtime_us(),
-        .random_seed = nq_entropy_u64(),
+        .random_seed = nq_entropy_seed(),
         .memory_bytes_max = cursor->database->statement_bytes_max,
     };
     return nq_exec_open(ctx, result->binding->plan, &options, &cursor->execution);

@@ -60,7 +60,7 @@ static nq_status analyze_plan(nq_ctx *ctx, const nq__run *run, nq_data_txn *txn,
         .txn = txn,
         .parameters = values,
         .now_us = nq_clock_realtime_us(),
-        .random_seed = nq_entropy_u64(),
+        .random_seed = nq_entropy_seed(),
         .memory_bytes_max = run->database->statement_bytes_max,
         .measure = true,
     };

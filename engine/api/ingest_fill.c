@@ -118,7 +118,7 @@ static nq_status compile_checks(nq_ctx *ctx, nq__ingest_filler *filler, nq_arena
         conditions[i] = insert->checks[i].condition;
     }
     filler->checks = insert;
-    filler->rng.state = nq_entropy_u64();
+    filler->rng.state = nq_entropy_seed();
     filler->env = (nq_eval_env){.rng = &filler->rng};
     return nq_program_create(ctx, arena, &filler->env, conditions, insert->check_count,
                              &filler->check_program);

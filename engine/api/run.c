@@ -34,7 +34,7 @@ static nq_status run_once(nq_ctx *ctx, const nq__run *run, nq_data_txn *txn,
         .txn = txn,
         .parameters = values,
         .now_us = nq_clock_realtime_us(),
-        .random_seed = nq_entropy_u64(),
+        .random_seed = nq_entropy_seed(),
         .memory_bytes_max = run->database->statement_bytes_max,
     };
     NQ_TRY(nq_exec_open(ctx, result->binding->plan, &options, &execution));

@@ -3,9 +3,11 @@
 #include "engine/ground/os/entropy.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/random.h>
 
 #include "engine/ground/base/assert.h"
+#include "engine/ground/base/rng.h"
 
 void nq_entropy_fill(void *target, size_t bytes) {
     uint8_t *at = target;
@@ -23,4 +25,14 @@ uint64_t nq_entropy_u64(void) {
     uint64_t value;
     nq_entropy_fill(&value, sizeof(value));
     return value;
+}
+
+uint64_t nq_entropy_seed(void) {
+    static _Thread_local nq_rng rng;
+    static _Thread_local bool is_seeded;
+    if (!is_seeded) {
+        rng.state = nq_entropy_u64();
+        is_seeded = true;
+    }
+    return nq_rng_next(&rng);
 }

@@ -9,4 +9,8 @@
 void nq_entropy_fill(void *target, size_t bytes);
 uint64_t nq_entropy_u64(void);
 
+/* A seed for random() and sampling, different at every call: a system call once a thread, not once
+ * a statement. Whoever has seen a few can tell the next; never for ids or secrets. */
+uint64_t nq_entropy_seed(void);
+
 #endif

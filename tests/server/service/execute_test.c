@@ -166,15 +166,20 @@ static ProtobufCBinaryData begin(service_fixture *f, uint8_t id[16]) {
     return (ProtobufCBinaryData){16, id};
 }
 
-static bool commit(service_fixture *f, ProtobufCBinaryData id) {
+static bool commit_as(service_fixture *f, ProtobufCBinaryData id, const char *request_id) {
     Neuroquantum__V1__CommitTransactionRequest request =
         NEUROQUANTUM__V1__COMMIT_TRANSACTION_REQUEST__INIT;
     request.transaction_id = id;
+    request.request_id = (char *)request_id;
     Neuroquantum__V1__CommitTransactionResponse *have =
         CALL(f, "CommitTransaction", &request, commit_transaction_response);
     bool is_committed = have != NULL;
     wire_free(have);
     return is_committed;
+}
+
+static bool commit(service_fixture *f, ProtobufCBinaryData id) {
+    return commit_as(f, id, "");
 }
 
 static bool rollback(service_fixture *f, ProtobufCBinaryData id, const char *savepoint) {
@@ -206,6 +211,22 @@ static void a_transaction_is_seen_by_others_when_it_commits(void **state) {
     assert_int_equal(service_int(f, "SELECT count(*) FROM t"), 0);
     assert_true(commit(f, txn));
     assert_int_equal(service_int(f, "SELECT count(*) FROM t"), 1);
+    assert_false(commit(f, txn));
+    assert_string_equal(f->reason, "TRANSACTION_NOT_FOUND");
+}
+
+static void a_commit_sent_again_after_a_restart_is_known_by_its_request_id(void **state) {
+    service_fixture *f = *state;
+    uint8_t id[16];
+    service_do(f, "CREATE TABLE t (id INTEGER)");
+    ProtobufCBinaryData txn = begin(f, id);
+    do_in(f, txn, "INSERT INTO t VALUES (1)");
+    assert_true(commit_as(f, txn, "commit-1"));
+    service_restart(f);
+    assert_true(commit_as(f, txn, "commit-1"));
+    assert_int_equal(service_int(f, "SELECT count(*) FROM t"), 1);
+    assert_false(commit_as(f, txn, "commit-2"));
+    assert_string_equal(f->reason, "TRANSACTION_NOT_FOUND");
     assert_false(commit(f, txn));
     assert_string_equal(f->reason, "TRANSACTION_NOT_FOUND");
 }
@@ -418,6 +439,7 @@ int main(void) {
         SERVICE_TEST(errors_carry_reason_and_sqlstate),
         SERVICE_TEST(a_repeated_request_id_writes_once),
         SERVICE_TEST(a_transaction_is_seen_by_others_when_it_commits),
+        SERVICE_TEST(a_commit_sent_again_after_a_restart_is_known_by_its_request_id),
         SERVICE_TEST(a_rollback_leaves_nothing),
         SERVICE_TEST(a_failed_statement_fails_the_transaction_until_a_savepoint),
         SERVICE_TEST(committing_a_failed_transaction_rolls_it_back),
