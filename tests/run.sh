@@ -32,7 +32,7 @@ stage_threads() {
     bazel_test --config=tsan --test_tag_filters=threads //tests/engine/... //tests/server/...
 }
 stage_layering() {
-    tests/layering/run.sh
+    tests/layering/symbols.sh && tests/layering/run.sh
 }
 stage_fuzz() {
     tests/fuzz/run.sh "$FUZZ_SECONDS"
