@@ -9,6 +9,7 @@ ENGINE_ROOMS = [
     ("ground/os", True, "The only room that calls the kernel: files, threads, ranked locks, clock, entropy."),
     ("ground/simd", True, "Hot kernels behind one dispatch table: scalar, SSE4.2/AVX2, NEON."),
     ("storage/page", False, "One page as bytes: header, slots, checksum."),
+    ("storage/segment", False, "4 MiB of page images as bytes: parity, checksums, repair, compression."),
     ("storage/wal", False, "The log: append, group commit, read back, recycle."),
     ("storage/buffer", False, "One file as verified pages, cached in a bounded pool of pinned frames."),
     ("storage/btree", False, "Ordered bytes to bytes: copy-on-write B+tree over pages."),
