@@ -1,5 +1,5 @@
 # The verbs of the house. Each is idempotent and installs what it lacks; see CONTRIBUTING.md.
-.PHONY: help run build test check format tidy nightly bench bench-rpc bench-smoke bench-micro docs clean
+.PHONY: help run build test check format tidy nightly bench bench-rpc bench-smoke bench-micro bench-cache docs clean
 BAZEL ?= bazel
 
 help: ## list the verbs
@@ -41,6 +41,10 @@ bench-smoke: ## import, query, stream and fan-out against SQLite and Redis
 bench-micro: ## the executor's operators against SQLite in memory
 	@deploy/dev/setup.sh bench
 	@$(BAZEL) run //bench/micro:exec_bench -- "$$(mktemp -d)"
+
+bench-cache: ## eviction policies on the traces that NQ_CORPORA holds
+	@deploy/dev/setup.sh bench
+	@$(BAZEL) run //bench/micro:cache_traces
 
 docs: ## regenerate docs/reference from the tables
 	@docs/reference/generate.py

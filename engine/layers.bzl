@@ -11,6 +11,7 @@ ENGINE_ROOMS = [
     ("storage/page", False, "One page as bytes: header, slots, checksum."),
     ("storage/segment", False, "4 MiB of page images as bytes: parity, checksums, repair, compression."),
     ("storage/wal", False, "The log: append, group commit, read back, recycle."),
+    ("storage/cache", False, "Which of the things held in memory goes next: eviction policies as data structures."),
     ("storage/buffer", False, "One file as verified pages, cached in a bounded pool of pinned frames."),
     ("storage/btree", False, "Ordered bytes to bytes: copy-on-write B+tree over pages."),
     ("storage/store", False, "The storage front door: trees, transactions, snapshots, recovery, checkpoint."),
