@@ -116,6 +116,18 @@ static uint32_t find_lost(nq_segment_layout layout, const nq_segment_damage *dam
     return count;
 }
 
+/* False: parity makes something else of it than its checksum says, so it is left as it is. */
+static bool restore_block(const nq_parity_row *row, const nq_parity_syndrome *syndrome,
+                          uint32_t lost, uint32_t other, uint32_t crc) {
+    uint8_t restored[NQ_SEGMENT_BLOCK_BYTES];
+    nq_parity_restore(row, syndrome, lost, other, restored);
+    if (nq_crc32c(0, restored, sizeof restored) != crc) {
+        return false;
+    }
+    memcpy(row->blocks[lost], restored, sizeof restored);
+    return true;
+}
+
 /* Returns how many blocks of the row are still bad. */
 static uint32_t repair_row(nq_segment_layout layout, uint32_t row, nq_segment_damage *damage,
                            uint8_t *segment) {
@@ -125,21 +137,21 @@ static uint32_t repair_row(nq_segment_layout layout, uint32_t row, nq_segment_da
     if (lost_count == 0 || lost_count > NQ_PARITY_COUNT) {
         return lost_count;
     }
-    _Alignas(NQ_PARITY_ALIGNMENT) uint8_t restored[NQ_PARITY_COUNT][NQ_SEGMENT_BLOCK_BYTES];
-    uint8_t *const targets[NQ_PARITY_COUNT] = {restored[0], restored[1]};
     nq_parity_row blocks;
+    nq_parity_syndrome syndrome;
     nq__row_of(layout, segment, row, lanes, &blocks);
-    nq_parity_restore(&blocks, lost, lost_count, targets);
-    const nq__segment_header *header = header_at(segment, damage->header_offset);
-    uint32_t left = 0;
+    nq_parity_syndrome_of(&blocks, &syndrome);
+    if (lost_count == 1) { /* any other block will do as the second */
+        lost[1] = (lost[0] + 1) % (lanes + NQ_PARITY_COUNT);
+    }
+    uint32_t left = lost_count;
     for (uint32_t i = 0; i < lost_count; i++) {
         uint32_t block = nq__checked_block(layout, nq__lane_of(lanes, lost[i]), row);
-        if (nq_crc32c(0, restored[i], NQ_SEGMENT_BLOCK_BYTES) != header->block_crcs[block]) {
-            left++;
-            continue;
+        uint32_t crc = header_at(segment, damage->header_offset)->block_crcs[block];
+        if (restore_block(&blocks, &syndrome, lost[i], lost[1 - i], crc)) {
+            set_good(damage, block);
+            left--;
         }
-        memcpy(blocks.blocks[lost[i]], restored[i], NQ_SEGMENT_BLOCK_BYTES);
-        set_good(damage, block);
     }
     return left;
 }

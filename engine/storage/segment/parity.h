@@ -12,23 +12,29 @@
 enum {
     NQ_PARITY_DATA_MAX = 16,
     NQ_PARITY_COUNT = 2, /* P, then Q */
-    NQ_PARITY_ALIGNMENT = 64,
+    NQ_PARITY_BLOCK_BYTES = 4096,
+    NQ_PARITY_ALIGNMENT = 64, /* of every block */
 };
 
-/* The blocks of a row: `data_count` of data, then P and Q, each of `block_bytes`, a multiple of
- * NQ_PARITY_ALIGNMENT, and so aligned. */
 typedef struct nq_parity_row {
-    uint8_t *blocks[NQ_PARITY_DATA_MAX + NQ_PARITY_COUNT];
-    uint32_t data_count; /* 1 to NQ_PARITY_DATA_MAX */
-    uint32_t block_bytes;
+    uint8_t *blocks[NQ_PARITY_DATA_MAX + NQ_PARITY_COUNT]; /* the data, then P and Q */
+    uint32_t data_count;                                   /* 1 to NQ_PARITY_DATA_MAX */
 } nq_parity_row;
 
 /* Writes P and Q from the data. */
 void nq_parity_encode(const nq_parity_row *row);
 
-/* What block `lost[i]` (an index into row->blocks) must have been, to `out_blocks[i]`; reads none
- * of the `lost_count` (1 or 2) lost blocks. `out_blocks` are outside of the row. */
-void nq_parity_restore(const nq_parity_row *row, const uint32_t *lost, uint32_t lost_count,
-                       uint8_t *const *out_blocks);
+/* By how much P and Q are not those of the data: zero when all blocks are as they were. */
+typedef struct nq_parity_syndrome {
+    _Alignas(NQ_PARITY_ALIGNMENT) uint8_t p[NQ_PARITY_BLOCK_BYTES];
+    _Alignas(NQ_PARITY_ALIGNMENT) uint8_t q[NQ_PARITY_BLOCK_BYTES];
+} nq_parity_syndrome;
+
+void nq_parity_syndrome_of(const nq_parity_row *row, nq_parity_syndrome *out_syndrome);
+
+/* What block `lost` (an index into row->blocks) was, if no block but it and `other` has changed;
+ * `other` may be unchanged too. `syndrome` is the row's; `out_block` is outside of the row. */
+void nq_parity_restore(const nq_parity_row *row, const nq_parity_syndrome *syndrome, uint32_t lost,
+                       uint32_t other, uint8_t *out_block);
 
 #endif

@@ -27,7 +27,6 @@ static uint32_t header_crc(const nq__segment_header *header) {
 void nq__row_of(nq_segment_layout layout, uint8_t *segment, uint32_t row, uint32_t lanes,
                 nq_parity_row *out_row) {
     out_row->data_count = lanes;
-    out_row->block_bytes = NQ_SEGMENT_BLOCK_BYTES;
     for (uint32_t i = 0; i < lanes + NQ_PARITY_COUNT; i++) {
         uint32_t block = nq__checked_block(layout, nq__lane_of(lanes, i), row);
         out_row->blocks[i] = nq__block_at(segment, block);

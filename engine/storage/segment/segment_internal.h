@@ -9,6 +9,7 @@
 
 static_assert((int)NQ_SEGMENT_DATA_LANES == (int)NQ_PARITY_DATA_MAX, "a row is a parity row");
 static_assert((int)NQ_SEGMENT_PARITY_LANES == (int)NQ_PARITY_COUNT, "a row is a parity row");
+static_assert((int)NQ_SEGMENT_BLOCK_BYTES == (int)NQ_PARITY_BLOCK_BYTES, "of the same blocks");
 
 /* As on disk, little-endian. */
 typedef struct nq__segment_header {
