@@ -19,11 +19,16 @@ nq_status nq_database_open(nq_ctx *ctx, nq_vfs *vfs, const char *directory,
     *out_database = NULL;
     const nq_database_options defaults = {0};
     const nq_database_options *chosen = options != NULL ? options : &defaults;
-    const nq_store_options store_options = {
+    nq_store_options store_options = {
         .cache_bytes = chosen->cache_bytes,
         .checkpoint_log_bytes = chosen->checkpoint_log_bytes,
         .txn_bytes_max = chosen->txn_bytes_max,
     };
+    if (chosen->cache_policy != NULL &&
+        !nq_cache_policy_find(chosen->cache_policy, &store_options.cache_policy)) {
+        return nq_fail(ctx, NQ_INVALID_ARGUMENT, "\"%s\" is no policy of the page cache",
+                       chosen->cache_policy);
+    }
     nq_database *database = nq_heap_calloc(1, sizeof *database);
     if (database == NULL) {
         return nq_fail_no_memory(ctx, "a database");
@@ -120,6 +125,8 @@ static void visit_store(const nq_store *store, const stats_visitor *visitor) {
     } rows[] = {
         {"store_cache_hits", stats.cache_hits},
         {"store_cache_misses", stats.cache_misses},
+        {"store_cache_evictions", stats.cache_evictions},
+        {"store_cache_ghost_hits", stats.cache_ghost_hits},
         {"store_cache_bytes", stats.cache_bytes},
         {"store_cache_budget_bytes", stats.cache_budget_bytes},
         {"store_pages_read", stats.pages_read},

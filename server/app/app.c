@@ -24,6 +24,7 @@ static nq_status open_database(nq_ctx *ctx, nq_app *app) {
     const nq_config *config = app->config;
     nq_database_options options = {
         .cache_bytes = config->storage_cache_bytes,
+        .cache_policy = config->storage_cache_policy,
         .checkpoint_log_bytes = config->storage_checkpoint_log_bytes,
         .statement_bytes_max = config->limit_statement_memory_bytes,
         .txn_bytes_max = config->limit_transaction_bytes,

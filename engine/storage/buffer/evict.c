@@ -1,7 +1,8 @@
-/* Evict: frames for pages to come — CLOCK over the frames, and writing out dirty pages.
+/* Evict: frames for pages to come, and writing out dirty pages.
  *
- * A page just read is not marked as referenced, so pages that a scan touches once are the first to
- * go. Dirty pages may be written at any time: no superblock leads to them yet. */
+ * The order (storage/cache) names the victim under its lock; the frame is claimed there and then,
+ * or pinned for writing, and everything else happens after the lock is gone. Dirty pages may be
+ * written at any time: no superblock leads to them yet. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -11,48 +12,44 @@
 
 enum { BATCH_PAGES = 16 };
 
-void nq__pool_give_frame(nq_pool *pool, nq_frame *frame) {
-    atomic_fetch_sub(&frame->state, (uint32_t)NQ__FRAME_EXCLUSIVE);
-    nq_mutex_lock(&pool->free_mutex);
-    if (pool->free_count < pool->frame_count) {
-        pool->free_frames[pool->free_count++] = (uint32_t)(frame - pool->frames);
-    }
-    nq_mutex_unlock(&pool->free_mutex);
-}
-
 static bool claim(nq_frame *frame) {
     uint32_t idle = 0;
     return atomic_compare_exchange_strong(&frame->state, &idle, NQ__FRAME_EXCLUSIVE);
 }
 
-static nq_frame *take_free(nq_pool *pool) {
-    nq_frame *taken = NULL;
+/* Claims a frame that nobody can find any more: who still has a pin is about to take it back. */
+static nq_frame *claim_abandoned(nq_frame *frame) {
+    uint32_t round = 0;
+    while (!claim(frame)) {
+        nq__pool_pause(&round);
+    }
+    return frame;
+}
+
+/* ---- Frames without a page ---- */
+
+void nq__pool_give_frame(nq_pool *pool, nq_frame *frame) {
+    atomic_fetch_sub(&frame->state, (uint32_t)NQ__FRAME_EXCLUSIVE);
     nq_mutex_lock(&pool->free_mutex);
-    while (taken == NULL && pool->free_count != 0) {
-        nq_frame *frame = &pool->frames[pool->free_frames[--pool->free_count]];
-        if (atomic_load(&frame->page) == 0 && claim(frame)) {
-            taken = frame;
-            if (atomic_load(&frame->page) != 0) {
-                /* The clock was faster, and it has been used since. */
-                atomic_fetch_sub(&frame->state, (uint32_t)NQ__FRAME_EXCLUSIVE);
-                taken = NULL;
-            }
-        }
+    pool->free_frames[pool->free_count++] = nq__frame_slot(pool, frame);
+    nq_mutex_unlock(&pool->free_mutex);
+}
+
+static nq_frame *take_free(nq_pool *pool) {
+    nq_frame *frame = NULL;
+    nq_mutex_lock(&pool->free_mutex);
+    if (pool->free_count != 0) {
+        frame = &pool->frames[pool->free_frames[--pool->free_count]];
     }
     nq_mutex_unlock(&pool->free_mutex);
-    return taken;
+    return frame == NULL ? NULL : claim_abandoned(frame);
 }
 
 static nq_frame *take_unused(nq_pool *pool) {
     uint32_t used = atomic_load(&pool->used_count);
     while (used < pool->frame_count) {
         if (atomic_compare_exchange_weak(&pool->used_count, &used, used + 1)) {
-            nq_frame *frame = &pool->frames[used];
-            uint32_t round = 0;
-            while (!claim(frame)) {
-                nq__pool_pause(&round);
-            }
-            return frame;
+            return claim_abandoned(&pool->frames[used]);
         }
     }
     return NULL;
@@ -84,45 +81,114 @@ static nq_status write_pages(nq_ctx *ctx, nq_pool *pool, uint32_t first_page, co
     return NQ_OK;
 }
 
-/* Writes the dirty page of an idle frame and claims the frame, unless somebody comes in between. */
+/* ---- Victims ---- */
+
+typedef struct search {
+    nq_pool *pool;
+    bool may_write; /* a dirty page may be chosen */
+    bool
+        is_claimed; /* the chosen frame is clean, and EXCLUSIVE to us; else it is pinned, WRITING */
+    bool is_any_busy; /* some refused frame is coming, going or being written: waiting helps */
+} search;
+
+static bool may_go(void *user, uint32_t slot) {
+    search *s = user;
+    nq_frame *frame = &s->pool->frames[slot];
+    if (!claim(frame)) {
+        s->is_any_busy |= (atomic_load(&frame->state) & ~(uint32_t)NQ__FRAME_PINS) != 0;
+        return false;
+    }
+    s->is_claimed = !atomic_load(&frame->is_dirty);
+    if (!s->is_claimed && !s->may_write) {
+        atomic_fetch_sub(&frame->state, (uint32_t)NQ__FRAME_EXCLUSIVE);
+        return false;
+    }
+    if (!s->is_claimed) {
+        atomic_store(&frame->is_dirty, false); /* P4 */
+        atomic_fetch_add(&frame->state, 1u + NQ__FRAME_WRITING - NQ__FRAME_EXCLUSIVE);
+    }
+    return true;
+}
+
+/* Under the order's lock. */
+static void order_evict(nq_pool *pool, nq_frame *frame) {
+    nq_cache_evict(pool->order, nq__frame_slot(pool, frame), atomic_load(&frame->page));
+}
+
+static nq_frame *find_victim(search *s) {
+    nq_pool *pool = s->pool;
+    nq_mutex_lock(&pool->order_mutex);
+    uint32_t slot = nq_cache_choose(pool->order, may_go, s);
+    nq_frame *frame = slot == NQ_CACHE_NO_SLOT ? NULL : &pool->frames[slot];
+    if (frame != NULL && s->is_claimed) {
+        order_evict(pool, frame);
+    }
+    nq_mutex_unlock(&pool->order_mutex);
+    return frame;
+}
+
+/* Writes the page of a frame that is pinned by us and WRITING, and claims the frame unless somebody
+ * has come in between. */
 static nq_status write_and_claim(nq_ctx *ctx, nq_pool *pool, nq_frame *frame,
                                  bool *out_is_claimed) {
-    *out_is_claimed = false;
-    uint32_t idle = 0;
-    if (!atomic_compare_exchange_strong(&frame->state, &idle, 1 | NQ__FRAME_WRITING)) {
-        return NQ_OK;
-    }
-    atomic_store(&frame->is_dirty, false); /* P4 */
     nq_page *page = nq__frame_page(pool, frame);
     nq_page_seal(page);
     nq_status status =
         NQ_HAS_BUG(DIRTY_PAGE_DROPPED) ? NQ_OK : write_pages(ctx, pool, page->id, page, 1);
     if (status != NQ_OK) {
         atomic_store(&frame->is_dirty, true);
+    }
+    uint32_t ours = 1 | NQ__FRAME_WRITING;
+    *out_is_claimed = status == NQ_OK &&
+                      atomic_compare_exchange_strong(&frame->state, &ours, NQ__FRAME_EXCLUSIVE);
+    if (!*out_is_claimed) {
         atomic_fetch_sub(&frame->state, 1 + (uint32_t)NQ__FRAME_WRITING);
         return status;
     }
-    uint32_t ours = 1 | NQ__FRAME_WRITING;
-    *out_is_claimed = atomic_compare_exchange_strong(&frame->state, &ours, NQ__FRAME_EXCLUSIVE);
-    if (!*out_is_claimed) {
-        atomic_fetch_sub(&frame->state, 1 + (uint32_t)NQ__FRAME_WRITING);
-    }
+    nq_mutex_lock(&pool->order_mutex);
+    order_evict(pool, frame);
+    nq_mutex_unlock(&pool->order_mutex);
     return NQ_OK;
 }
 
-/* Takes the page of a claimed frame out of the table. False: it has become dirty again. */
-static bool empty(nq_pool *pool, nq_frame *frame) {
-    if (atomic_load(&frame->is_dirty)) {
-        atomic_fetch_sub(&frame->state, (uint32_t)NQ__FRAME_EXCLUSIVE);
-        return false;
-    }
+/* Takes the page of a claimed frame out of the table. */
+static void empty(nq_pool *pool, nq_frame *frame) {
     uint32_t page = atomic_load(&frame->page);
-    if (page != 0) {
-        nq_mutex_lock(nq__pool_stripe(pool, page));
-        nq__pool_unlink(pool, frame); /* P1 */
-        nq_mutex_unlock(nq__pool_stripe(pool, page));
+    nq_mutex_lock(nq__pool_stripe(pool, page));
+    nq__pool_unlink(pool, frame); /* P1 */
+    nq_mutex_unlock(nq__pool_stripe(pool, page));
+}
+
+static nq_status evict_one(nq_ctx *ctx, nq_pool *pool, nq_frame **out_frame) {
+    enum { ROUNDS_MAX = 1000 };
+    search s = {.pool = pool, .may_write = true};
+    nq_status write_status = NQ_OK;
+    for (uint32_t round = 0; round < ROUNDS_MAX;) {
+        s.is_any_busy = false;
+        nq_frame *frame = find_victim(&s);
+        if (frame == NULL && !s.is_any_busy) {
+            break;
+        }
+        if (frame == NULL) {
+            nq__pool_pause(&round);
+            continue;
+        }
+        if (!s.is_claimed) {
+            nq_status status = write_and_claim(ctx, pool, frame, &s.is_claimed);
+            write_status = status != NQ_OK ? status : write_status;
+            s.may_write = write_status == NQ_OK; /* then only a clean page can help */
+        }
+        if (s.is_claimed) {
+            empty(pool, frame);
+            *out_frame = frame;
+            return NQ_OK;
+        }
     }
-    return true;
+    if (write_status != NQ_OK) {
+        return write_status;
+    }
+    return nq_fail(ctx, NQ_MEMORY_LIMIT, "every one of the cache's %u pages is in use",
+                   pool->frame_count);
 }
 
 nq_status nq__pool_take_frame(nq_ctx *ctx, nq_pool *pool, nq_frame **out_frame) {
@@ -130,36 +196,7 @@ nq_status nq__pool_take_frame(nq_ctx *ctx, nq_pool *pool, nq_frame **out_frame) 
     if (*out_frame == NULL) {
         *out_frame = take_unused(pool);
     }
-    nq_status write_status = NQ_OK;
-    /* Twice around: the first may only clear marks. */
-    for (uint64_t step = 0; *out_frame == NULL && step < 3 * (uint64_t)pool->frame_count; step++) {
-        uint32_t hand = atomic_fetch_add_explicit(&pool->hand, 1, memory_order_relaxed);
-        nq_frame *frame = &pool->frames[hand % pool->frame_count];
-        if (atomic_load_explicit(&frame->state, memory_order_relaxed) != 0) {
-            continue;
-        }
-        if (atomic_exchange_explicit(&frame->is_referenced, false, memory_order_relaxed)) {
-            continue;
-        }
-        bool is_claimed = false;
-        if (atomic_load(&frame->is_dirty)) {
-            nq_status status = write_and_claim(ctx, pool, frame, &is_claimed);
-            write_status = status != NQ_OK ? status : write_status;
-        } else {
-            is_claimed = claim(frame);
-        }
-        if (is_claimed && empty(pool, frame)) {
-            *out_frame = frame;
-        }
-    }
-    if (*out_frame != NULL) {
-        return NQ_OK;
-    }
-    if (write_status != NQ_OK) {
-        return write_status;
-    }
-    return nq_fail(ctx, NQ_MEMORY_LIMIT, "every one of the cache's %u pages is in use",
-                   pool->frame_count);
+    return *out_frame != NULL ? NQ_OK : evict_one(ctx, pool, out_frame);
 }
 
 /* ---- Writing everything a checkpoint needs ---- */

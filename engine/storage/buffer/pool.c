@@ -65,7 +65,7 @@ void nq__pool_unlink(nq_pool *pool, nq_frame *frame) {
 
 /* ---- Life ---- */
 
-static nq_status allocate(nq_ctx *ctx, nq_pool *pool) {
+static nq_status allocate(nq_ctx *ctx, nq_pool *pool, nq_cache_policy policy) {
     size_t frame_count = pool->frame_count;
     size_t bucket_count = 64;
     while (bucket_count < frame_count * 2) {
@@ -80,16 +80,18 @@ static nq_status allocate(nq_ctx *ctx, nq_pool *pool) {
         pool->free_frames == NULL) {
         return nq_fail_no_memory(ctx, "the page cache");
     }
-    return NQ_OK;
+    return nq_cache_create(ctx, policy, pool->frame_count, &pool->frames[0].mark,
+                           sizeof *pool->frames, &pool->order);
 }
 
-nq_status nq_pool_create(nq_ctx *ctx, nq_file *file, uint64_t cache_bytes, nq_pool **out_pool) {
+nq_status nq_pool_create(nq_ctx *ctx, nq_file *file, const nq_pool_options *options,
+                         nq_pool **out_pool) {
     *out_pool = NULL;
     nq_pool *pool = nq_heap_calloc(1, sizeof *pool);
     if (pool == NULL) {
         return nq_fail_no_memory(ctx, "the page cache");
     }
-    uint64_t frame_count = cache_bytes / NQ_PAGE_BYTES;
+    uint64_t frame_count = options->cache_bytes / NQ_PAGE_BYTES;
     frame_count = frame_count < NQ_POOL_FRAMES_MIN ? NQ_POOL_FRAMES_MIN : frame_count;
     frame_count = frame_count > UINT32_MAX / 4 ? UINT32_MAX / 4 : frame_count;
     pool->file = file;
@@ -99,8 +101,9 @@ nq_status nq_pool_create(nq_ctx *ctx, nq_file *file, uint64_t cache_bytes, nq_po
     }
     nq_mutex_init(&pool->load_mutex, NQ_LOCK_POOL_LOAD);
     nq_mutex_init(&pool->free_mutex, NQ_LOCK_POOL_FREE);
+    nq_mutex_init(&pool->order_mutex, NQ_LOCK_POOL_ORDER);
     nq_cond_init(&pool->loaded);
-    nq_status status = allocate(ctx, pool);
+    nq_status status = allocate(ctx, pool, options->policy);
     if (status != NQ_OK) {
         nq_pool_destroy(pool);
         return status;
@@ -122,6 +125,8 @@ void nq_pool_destroy(nq_pool *pool) {
     nq_cond_deinit(&pool->loaded);
     nq_mutex_deinit(&pool->load_mutex);
     nq_mutex_deinit(&pool->free_mutex);
+    nq_mutex_deinit(&pool->order_mutex);
+    nq_cache_destroy(pool->order);
     nq_heap_free(pool->pages);
     nq_heap_free(pool->frames);
     nq_heap_free((void *)pool->buckets);
@@ -167,6 +172,12 @@ static void end_loading(nq_pool *pool, nq_frame *frame) {
     nq_mutex_unlock(&pool->load_mutex);
 }
 
+static void order_remove(nq_pool *pool, nq_frame *frame) {
+    nq_mutex_lock(&pool->order_mutex);
+    nq_cache_remove(pool->order, nq__frame_slot(pool, frame));
+    nq_mutex_unlock(&pool->order_mutex);
+}
+
 /* Reads the page into a frame that is in the table, LOADING and pinned by us. */
 static nq_status load(nq_ctx *ctx, nq_pool *pool, nq_frame *frame, nq_page_ref ref) {
     nq_page *page = nq__frame_page(pool, frame);
@@ -186,14 +197,16 @@ static nq_status load(nq_ctx *ctx, nq_pool *pool, nq_frame *frame, nq_page_ref r
     } else {
         nq_mutex_lock(nq__pool_stripe(pool, ref.page));
         nq__pool_unlink(pool, frame);
+        order_remove(pool, frame);
         nq_mutex_unlock(nq__pool_stripe(pool, ref.page));
     }
     end_loading(pool, frame);
     return status;
 }
 
-/* Pins the page if the table has it, waiting for whoever is busy with it; NULL: it has not. */
-static nq_frame *pin_listed(nq_pool *pool, uint32_t page) {
+/* Pins the page if the table has it, waiting for whoever is busy with it; NULL: it has not.
+ * *out_has_waited: for its reading. */
+static nq_frame *pin_listed(nq_pool *pool, uint32_t page, bool *out_has_waited) {
     uint32_t round = 0;
     for (;;) {
         nq_mutex_lock(nq__pool_stripe(pool, page));
@@ -204,6 +217,7 @@ static nq_frame *pin_listed(nq_pool *pool, uint32_t page) {
             return NULL;
         }
         if ((state & NQ__FRAME_LOADING) != 0) {
+            *out_has_waited = true;
             wait_until_loaded(pool, frame);
         }
         if ((state & NQ__FRAME_EXCLUSIVE) == 0 && atomic_load(&frame->page) == page) {
@@ -214,7 +228,7 @@ static nq_frame *pin_listed(nq_pool *pool, uint32_t page) {
     }
 }
 
-/* Brings the page in, or finds that somebody just has. */
+/* Brings the page in; *out_frame is NULL when somebody else just has. */
 static nq_status pin_missing(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_frame **out_frame) {
     nq_frame *frame;
     NQ_TRY(nq__pool_take_frame(ctx, pool, &frame));
@@ -222,34 +236,45 @@ static nq_status pin_missing(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_fra
     if (nq__pool_find(pool, ref.page) != NULL) {
         nq_mutex_unlock(nq__pool_stripe(pool, ref.page));
         nq__pool_give_frame(pool, frame);
-        *out_frame = pin_listed(pool, ref.page);
         return NQ_OK;
     }
     atomic_store(&frame->is_dirty, false);
-    atomic_store(&frame->is_referenced, false);
+    nq_mutex_lock(&pool->order_mutex);
+    nq_cache_insert(pool->order, nq__frame_slot(pool, frame), ref.page);
+    nq_mutex_unlock(&pool->order_mutex);
     nq__pool_link(pool, frame, ref.page);
     atomic_fetch_add(&frame->state, NQ__FRAME_LOADING + 1 - NQ__FRAME_EXCLUSIVE);
     nq_mutex_unlock(nq__pool_stripe(pool, ref.page));
     nq_status status = load(ctx, pool, frame, ref);
     if (status != NQ_OK) {
-        atomic_fetch_sub(&frame->state, 1);
+        atomic_fetch_add(&frame->state, NQ__FRAME_EXCLUSIVE - 1u);
+        nq__pool_give_frame(pool, frame);
         return status;
     }
     *out_frame = frame;
     return NQ_OK;
 }
 
+/* The page asked for again is worth more, unless that is known. */
+static void touch(nq_pool *pool, nq_frame *frame) {
+    if (nq_cache_touch(pool->order, &frame->mark) && nq_mutex_try_lock(&pool->order_mutex)) {
+        nq_cache_promote(pool->order, nq__frame_slot(pool, frame));
+        nq_mutex_unlock(&pool->order_mutex);
+    }
+}
+
 nq_status nq_pool_pin(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_pin *out_pin) {
     *out_pin = (nq_pin){0};
     nq_pool_counters *counters = nq__pool_counters(pool);
     nq_frame *frame = nq__pool_pin_resident(pool, ref.page);
-    bool is_hit = frame != NULL;
+    bool is_miss = false;
     while (frame == NULL) {
         if (ref.page < 4) {
             return nq_fail(ctx, NQ_PAGE_CORRUPT, "a reference leads to page %u", ref.page);
         }
-        frame = pin_listed(pool, ref.page);
+        frame = pin_listed(pool, ref.page, &is_miss);
         if (frame == NULL) {
+            is_miss = true;
             NQ_TRY(pin_missing(ctx, pool, ref, &frame));
         }
     }
@@ -259,29 +284,35 @@ nq_status nq_pool_pin(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_pin *out_p
         return nq_fail(ctx, NQ_PAGE_CORRUPT,
                        "page %u is of another generation than its parent says", ref.page);
     }
-    if (is_hit) {
-        atomic_fetch_add_explicit(&counters->hits, 1, memory_order_relaxed);
-        if (!atomic_load_explicit(&frame->is_referenced, memory_order_relaxed)) {
-            atomic_store_explicit(&frame->is_referenced, true, memory_order_relaxed);
-        }
-    } else {
-        atomic_fetch_add_explicit(&counters->misses, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(is_miss ? &counters->misses : &counters->hits, 1,
+                              memory_order_relaxed);
+    if (!is_miss) {
+        touch(pool, frame);
     }
-    *out_pin = (nq_pin){page, (uint32_t)(frame - pool->frames)};
+    *out_pin = (nq_pin){page, nq__frame_slot(pool, frame)};
     return NQ_OK;
 }
 
-/* Makes a filled frame, EXCLUSIVE to us, the page's: dirty and pinned. */
-static nq_pin publish_new(nq_pool *pool, nq_frame *frame, nq_page_id id, uint64_t generation) {
+/* Makes a filled frame, EXCLUSIVE to us, the page's: dirty and pinned. `model`: the page that it
+ * will replace, in memory, or NULL. */
+static nq_pin publish_new(nq_pool *pool, nq_frame *frame, nq_page_id id, uint64_t generation,
+                          const nq_page *model) {
     atomic_store(&frame->generation, generation);
     atomic_store(&frame->is_dirty, true);
-    atomic_store(&frame->is_referenced, true);
     nq_mutex_lock(nq__pool_stripe(pool, id.value));
     NQ_ASSERT(nq__pool_find(pool, id.value) == NULL);
+    nq_mutex_lock(&pool->order_mutex);
+    if (model != NULL) {
+        nq_cache_insert_like(pool->order, nq__frame_slot(pool, frame),
+                             (uint32_t)(model - pool->pages));
+    } else {
+        nq_cache_insert(pool->order, nq__frame_slot(pool, frame), id.value);
+    }
+    nq_mutex_unlock(&pool->order_mutex);
     nq__pool_link(pool, frame, id.value);
     atomic_fetch_add(&frame->state, 1u - NQ__FRAME_EXCLUSIVE);
     nq_mutex_unlock(nq__pool_stripe(pool, id.value));
-    return (nq_pin){nq__frame_page(pool, frame), (uint32_t)(frame - pool->frames)};
+    return (nq_pin){nq__frame_page(pool, frame), nq__frame_slot(pool, frame)};
 }
 
 nq_status nq_pool_pin_new(nq_ctx *ctx, nq_pool *pool, nq_page_id id, uint64_t generation,
@@ -290,7 +321,7 @@ nq_status nq_pool_pin_new(nq_ctx *ctx, nq_pool *pool, nq_page_id id, uint64_t ge
     nq_frame *frame;
     NQ_TRY(nq__pool_take_frame(ctx, pool, &frame));
     nq_page_init(nq__frame_page(pool, frame), id, generation, kind);
-    *out_pin = publish_new(pool, frame, id, generation);
+    *out_pin = publish_new(pool, frame, id, generation, NULL);
     return NQ_OK;
 }
 
@@ -307,7 +338,7 @@ nq_status nq_pool_pin_copy(nq_ctx *ctx, nq_pool *pool, nq_page_id id, uint64_t g
     page->crc = 0;
     page->id = id.value;
     page->generation = generation;
-    *out_pin = publish_new(pool, frame, id, generation);
+    *out_pin = publish_new(pool, frame, id, generation, source);
     return NQ_OK;
 }
 
@@ -344,6 +375,7 @@ void nq_pool_forget(nq_pool *pool, nq_page_id id) {
                           atomic_compare_exchange_strong(&frame->state, &idle, NQ__FRAME_EXCLUSIVE);
         if (is_claimed) {
             nq__pool_unlink(pool, frame);
+            order_remove(pool, frame);
         }
         nq_mutex_unlock(nq__pool_stripe(pool, id.value));
         if (is_claimed) {
@@ -357,7 +389,7 @@ void nq_pool_forget(nq_pool *pool, nq_page_id id) {
     }
 }
 
-void nq_pool_get_stats(const nq_pool *pool, nq_pool_stats *out_stats) {
+void nq_pool_get_stats(nq_pool *pool, nq_pool_stats *out_stats) {
     memset(out_stats, 0, sizeof *out_stats);
     for (uint32_t i = 0; i < NQ__POOL_COUNTERS; i++) {
         const nq_pool_counters *c = &pool->counters[i];
@@ -366,6 +398,11 @@ void nq_pool_get_stats(const nq_pool *pool, nq_pool_stats *out_stats) {
         out_stats->pages_read += atomic_load_explicit(&c->pages_read, memory_order_relaxed);
         out_stats->pages_written += atomic_load_explicit(&c->pages_written, memory_order_relaxed);
     }
+    nq_mutex_lock(&pool->order_mutex);
+    nq_cache_stats order = nq_cache_get_stats(pool->order);
+    nq_mutex_unlock(&pool->order_mutex);
+    out_stats->evictions = order.evictions;
+    out_stats->ghost_hits = order.ghost_hits;
     uint64_t used = atomic_load(&pool->used_count);
     out_stats->bytes_used = (used < pool->frame_count ? used : pool->frame_count) * NQ_PAGE_BYTES;
     out_stats->bytes_budget = (uint64_t)pool->frame_count * NQ_PAGE_BYTES;

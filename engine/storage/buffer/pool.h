@@ -6,13 +6,14 @@
  * time: nothing on disk points to it before the next superblock.
  *
  * A hit takes no lock: it follows the page table with atomic loads, raises the frame's pin count
- * and looks again whose frame it is. Misses, eviction (CLOCK; a page read once goes first) and disk
+ * and looks again whose frame it is. Misses, eviction (storage/cache says which page goes) and disk
  * I/O hold no lock over another page. README.md states the invariants. */
 #ifndef NQ_STORAGE_BUFFER_POOL_H
 #define NQ_STORAGE_BUFFER_POOL_H
 
 #include "engine/ground/base/ctx.h"
 #include "engine/ground/os/vfs.h"
+#include "engine/storage/cache/cache.h"
 #include "engine/storage/page/page.h"
 
 typedef struct nq_pool nq_pool;
@@ -23,9 +24,15 @@ typedef struct nq_pin {
     uint32_t frame;
 } nq_pin;
 
-/* Every frame is allocated here; at least NQ_POOL_FRAMES_MIN whatever `cache_bytes` says. */
+typedef struct nq_pool_options {
+    uint64_t cache_bytes; /* at least NQ_POOL_FRAMES_MIN frames whatever this says */
+    nq_cache_policy policy;
+} nq_pool_options;
+
+/* Every frame is allocated here. */
 enum { NQ_POOL_FRAMES_MIN = 64 };
-nq_status nq_pool_create(nq_ctx *ctx, nq_file *file, uint64_t cache_bytes, nq_pool **out_pool);
+nq_status nq_pool_create(nq_ctx *ctx, nq_file *file, const nq_pool_options *options,
+                         nq_pool **out_pool);
 
 /* Does not write anything. No page is pinned any more. */
 void nq_pool_destroy(nq_pool *pool);
@@ -61,10 +68,14 @@ nq_status nq_pool_write_dirty(nq_ctx *ctx, nq_pool *pool, uint64_t generation,
 nq_status nq_pool_check_disk(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_page *scratch);
 
 typedef struct nq_pool_stats {
-    uint64_t hits, misses;
+    uint64_t hits;      /* pins of pages that were in memory */
+    uint64_t misses;    /* pins that read, or waited for another's reading */
+    uint64_t evictions; /* pages that went to make room */
+    uint64_t
+        ghost_hits; /* pages read that had gone not long ago: a somewhat larger cache had them */
     uint64_t pages_read, pages_written;
     uint64_t bytes_used, bytes_budget;
 } nq_pool_stats;
-void nq_pool_get_stats(const nq_pool *pool, nq_pool_stats *out_stats);
+void nq_pool_get_stats(nq_pool *pool, nq_pool_stats *out_stats);
 
 #endif

@@ -13,7 +13,8 @@
  * only under the pin of the running commit's writer, which waits for WRITING to end and marks the
  * page dirty first. The checksum field alone belongs to whoever holds WRITING. P4 `is_dirty` is
  * cleared before the write begins, so a change made after it is not lost. P5 No lock is held during
- * I/O. */
+ * I/O. P6 A frame is in the order exactly while it is in the page table, but for moments when it is
+ * EXCLUSIVE. */
 #ifndef NQ_STORAGE_BUFFER_POOL_INTERNAL_H
 #define NQ_STORAGE_BUFFER_POOL_INTERNAL_H
 
@@ -21,6 +22,7 @@
 
 #include "engine/ground/os/mutex.h"
 #include "engine/storage/buffer/pool.h"
+#include "engine/storage/cache/cache.h"
 
 enum {
     NQ__FRAME_PINS = 0x00ffffff,
@@ -35,9 +37,9 @@ typedef struct nq_frame {
     _Atomic uint32_t state; /* pins and flags */
     _Atomic uint32_t page;  /* id; 0: none */
     _Atomic uint32_t next;  /* in its bucket: frame index + 1; 0: last */
-    _Atomic bool is_dirty;
-    _Atomic bool is_referenced; /* asked for again since the clock's hand last passed */
+    nq_cache_mark mark;
     _Atomic uint64_t generation;
+    _Atomic bool is_dirty;
 } nq_frame;
 
 /* One cache line, so that threads count without sharing. */
@@ -60,14 +62,15 @@ struct nq_pool {
     uint32_t frame_count;
     uint32_t bucket_mask;
     _Atomic uint32_t *buckets;   /* frame index + 1 */
-    _Atomic uint32_t used_count; /* frames ever used; the hand stays below */
-    _Atomic uint32_t hand;
+    _Atomic uint32_t used_count; /* frames ever used */
     nq_pool_stripe stripes[NQ__POOL_STRIPES];
     nq_mutex load_mutex;
     nq_cond loaded;
     nq_mutex free_mutex;
-    uint32_t *free_frames; /* hints: frames that were free when pushed */
+    uint32_t *free_frames; /* used before, and without a page now */
     uint32_t free_count;
+    nq_mutex order_mutex;
+    nq_cache *order; /* slot i is frame i */
     nq_pool_counters counters[NQ__POOL_COUNTERS];
 };
 
@@ -79,6 +82,10 @@ nq_mutex *nq__pool_stripe(nq_pool *pool, uint32_t page);
 nq_frame *nq__pool_find(nq_pool *pool, uint32_t page);
 void nq__pool_link(nq_pool *pool, nq_frame *frame, uint32_t page);
 void nq__pool_unlink(nq_pool *pool, nq_frame *frame);
+
+static inline uint32_t nq__frame_slot(const nq_pool *pool, const nq_frame *frame) {
+    return (uint32_t)(frame - pool->frames);
+}
 
 static inline nq_page *nq__frame_page(const nq_pool *pool, const nq_frame *frame) {
     return pool->pages + (frame - pool->frames);

@@ -25,6 +25,16 @@ const char *nq_cache_policy_name(nq_cache_policy policy) {
     return rules_of[policy]->name;
 }
 
+bool nq_cache_policy_find(const char *name, nq_cache_policy *out_policy) {
+    for (nq_cache_policy policy = 0; policy < NQ_CACHE_POLICY_COUNT; policy++) {
+        if (strcmp(name, rules_of[policy]->name) == 0) {
+            *out_policy = policy;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- Life ---- */
 
 /* The ghost remembers as many as the main queue holds. */

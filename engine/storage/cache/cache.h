@@ -33,6 +33,8 @@ typedef enum nq_cache_policy {
 
 /* As settings spell it: "s3fifo", "clock", "lru", "s3fifo-plain". */
 const char *nq_cache_policy_name(nq_cache_policy policy);
+/* False: there is none of that name. */
+bool nq_cache_policy_find(const char *name, nq_cache_policy *out_policy);
 
 /* What hits leave behind: how many have counted since the slot was filled or last passed over, and
  * when the last of them did. All zero: none. */

@@ -144,7 +144,9 @@ nq_status nq__data_file_open(nq_ctx *ctx, nq_store *store) {
         return nq_fail(ctx, NQ_FILE_FOREIGN, "%s: truncated at offset %llu, expected %llu bytes",
                        path, (unsigned long long)bytes, (unsigned long long)expected);
     }
-    NQ_TRY(nq_pool_create(ctx, store->data_file, store->options.cache_bytes, &store->pool));
+    const nq_pool_options pool_options = {.cache_bytes = store->options.cache_bytes,
+                                          .policy = store->options.cache_policy};
+    NQ_TRY(nq_pool_create(ctx, store->data_file, &pool_options, &store->pool));
     nq_log_options options = log_options(store, &store->superblock);
     return nq_log_open(ctx, &options, (nq_lsn){store->superblock.lsn}, &store->log);
 }

@@ -188,6 +188,8 @@ void nq_store_get_stats(const nq_store *store, nq_store_stats *out_stats) {
     *out_stats = (nq_store_stats){
         .cache_hits = pool.hits,
         .cache_misses = pool.misses,
+        .cache_evictions = pool.evictions,
+        .cache_ghost_hits = pool.ghost_hits,
         .cache_bytes = pool.bytes_used,
         .cache_budget_bytes = pool.bytes_budget,
         .pages_read = pool.pages_read,

@@ -18,6 +18,7 @@
 #include "engine/ground/base/bytes.h"
 #include "engine/ground/base/ctx.h"
 #include "engine/ground/os/vfs.h"
+#include "engine/storage/cache/cache.h"
 #include "engine/storage/wal/lsn.h"
 
 typedef struct nq_store nq_store;
@@ -51,6 +52,7 @@ typedef enum nq_isolation {
 /* Zero means the default in brackets. */
 typedef struct nq_store_options {
     uint64_t cache_bytes;          /* pages held in memory, hard limit [64 MiB] */
+    nq_cache_policy cache_policy;  /* which page goes when another must come in [S3-FIFO] */
     uint64_t checkpoint_log_bytes; /* logged since the last checkpoint, to start one [16 MiB] */
     uint64_t txn_bytes_max;        /* uncommitted writes of one transaction in memory [64 MiB] */
     uint32_t lazy_sync_ms;         /* [200] */
@@ -175,7 +177,8 @@ typedef struct nq_tree_stats {
 nq_status nq_txn_tree_stats(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_tree_stats *out_stats);
 
 typedef struct nq_store_stats {
-    uint64_t cache_hits, cache_misses, cache_bytes, cache_budget_bytes;
+    uint64_t cache_hits, cache_misses, cache_evictions, cache_ghost_hits;
+    uint64_t cache_bytes, cache_budget_bytes;
     uint64_t pages_read, pages_written, log_bytes, log_syncs, commits, rollbacks, conflicts,
         deadlocks;
     uint64_t checkpoints, data_file_bytes, free_pages, open_txns, open_snapshots;

@@ -210,6 +210,24 @@ static void a_statement_has_a_memory_budget(void **state) {
     assert_rows(s, "SELECT count(*) FROM generate_series(1, 100000)", "100000 ");
 }
 
+static void the_page_cache_has_the_policies_that_settings_name(void **state) {
+    nq_session *s = *state;
+    static const char *const names[] = {"s3fifo", "clock", "lru", NULL};
+    assert_int_equal(nq_database_close(&s->ctx, s->database), NQ_OK);
+    nq_database_options options = {.cache_policy = "mru"};
+    assert_int_equal(
+        nq_database_open(&s->ctx, nq_sim_vfs_as_vfs(s->disk), "db", &options, &s->database),
+        NQ_INVALID_ARGUMENT);
+    for (int i = 0; i < 4; i++) {
+        options.cache_policy = names[i];
+        assert_int_equal(
+            nq_database_open(&s->ctx, nq_sim_vfs_as_vfs(s->disk), "db", &options, &s->database),
+            NQ_OK);
+        assert_rows(s, "SELECT 1", "1 ");
+        assert_true(names[i] == NULL || nq_database_close(&s->ctx, s->database) == NQ_OK);
+    }
+}
+
 static void explain_answers_lines_and_nodes(void **state) {
     nq_session *s = *state;
     static rows_text rows;
@@ -248,6 +266,7 @@ int main(void) {
         in_session(the_same_text_is_planned_once),
         in_session(a_cancelled_or_late_statement_stops),
         in_session(a_statement_has_a_memory_budget),
+        in_session(the_page_cache_has_the_policies_that_settings_name),
         in_session(explain_answers_lines_and_nodes),
         in_session(trailing_text_is_refused_everywhere),
     };

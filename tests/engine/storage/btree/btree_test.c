@@ -52,7 +52,9 @@ static void set_up(fixture *f) {
     assert_int_equal(nq_sim_vfs_create(&f->ctx, &sim, &f->disk), NQ_OK);
     assert_int_equal(
         nq_vfs_open(&f->ctx, nq_sim_vfs_as_vfs(f->disk), "data", NQ_OPEN_CREATE, &f->file), NQ_OK);
-    assert_int_equal(nq_pool_create(&f->ctx, f->file, 4 << 20, &f->pool), NQ_OK);
+    assert_int_equal(
+        nq_pool_create(&f->ctx, f->file, &(nq_pool_options){.cache_bytes = 4 << 20}, &f->pool),
+        NQ_OK);
     f->next_page = 4;
     f->source = (nq_page_source){f, take, give};
 }

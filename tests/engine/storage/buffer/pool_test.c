@@ -21,13 +21,18 @@ typedef struct fixture {
     nq_pool *pool;
 } fixture;
 
-static void set_up(fixture *f) {
+static void set_up_with(fixture *f, nq_cache_policy policy) {
     nq_ctx_init(&f->ctx, NULL);
     nq_sim_options sim = {.seed = 1};
     assert_int_equal(nq_sim_vfs_create(&f->ctx, &sim, &f->disk), NQ_OK);
     assert_int_equal(
         nq_vfs_open(&f->ctx, nq_sim_vfs_as_vfs(f->disk), "data", NQ_OPEN_CREATE, &f->file), NQ_OK);
-    assert_int_equal(nq_pool_create(&f->ctx, f->file, 0, &f->pool), NQ_OK);
+    nq_pool_options options = {.policy = policy};
+    assert_int_equal(nq_pool_create(&f->ctx, f->file, &options, &f->pool), NQ_OK);
+}
+
+static void set_up(fixture *f) {
+    set_up_with(f, NQ_CACHE_S3FIFO);
 }
 
 static void tear_down(fixture *f) {
@@ -49,10 +54,9 @@ static bool holds_its_id(const nq_page *page, uint32_t id) {
     return nq_bytes_equal(nq_node_suffix(page, 0), nq_bytes_of(&id, sizeof id));
 }
 
-static void more_pages_than_frames_come_and_go(void **state) {
-    (void)state;
+static void come_and_go(nq_cache_policy policy) {
     fixture f;
-    set_up(&f);
+    set_up_with(&f, policy);
     enum { PAGES = 5 * NQ_POOL_FRAMES_MIN };
     for (uint32_t id = 4; id < PAGES; id++) {
         make_page(&f, id);
@@ -71,7 +75,15 @@ static void more_pages_than_frames_come_and_go(void **state) {
     assert_int_equal(stats.hits + stats.misses, 3000);
     assert_int_equal(stats.misses, stats.pages_read);
     assert_true(stats.hits > 0 && stats.misses > 0 && stats.pages_written > 0);
+    assert_int_equal(stats.evictions, PAGES - 4 + stats.misses - NQ_POOL_FRAMES_MIN);
     tear_down(&f);
+}
+
+static void more_pages_than_frames_come_and_go(void **state) {
+    (void)state;
+    for (nq_cache_policy policy = 0; policy < NQ_CACHE_POLICY_COUNT; policy++) {
+        come_and_go(policy);
+    }
 }
 
 static void a_scan_does_not_drive_out_what_is_asked_for_again(void **state) {
@@ -96,6 +108,56 @@ static void a_scan_does_not_drive_out_what_is_asked_for_again(void **state) {
         misses_of_hot += after.misses - before.misses;
     }
     assert_true(misses_of_hot <= 3 * HOT);
+    tear_down(&f);
+}
+
+static nq_status pin_and_unpin(fixture *f, uint32_t id) {
+    nq_pin pin;
+    nq_status status = nq_pool_pin(&f->ctx, f->pool, (nq_page_ref){id, 1}, &pin);
+    nq_pool_unpin(f->pool, &pin);
+    return status;
+}
+
+static void a_copy_inherits_the_standing_of_its_source(void **state) {
+    (void)state;
+    fixture f;
+    set_up(&f);
+    make_page(&f, 4);
+    assert_int_equal(pin_and_unpin(&f, 4), NQ_OK);
+    assert_int_equal(pin_and_unpin(&f, 4), NQ_OK);
+    nq_pin source;
+    nq_pin copy;
+    assert_int_equal(nq_pool_pin(&f.ctx, f.pool, (nq_page_ref){4, 1}, &source), NQ_OK);
+    assert_int_equal(nq_pool_pin_copy(&f.ctx, f.pool, (nq_page_id){5}, 2, source.page, &copy),
+                     NQ_OK);
+    nq_pool_unpin(f.pool, &source);
+    nq_pool_unpin(f.pool, &copy);
+    nq_pool_forget(f.pool, (nq_page_id){4});
+    for (uint32_t id = 100; id < 100 + 2 * NQ_POOL_FRAMES_MIN; id++) {
+        make_page(&f, id);
+    }
+    nq_pool_stats before;
+    nq_pool_stats after;
+    nq_pool_get_stats(f.pool, &before);
+    assert_int_equal(nq_pool_pin(&f.ctx, f.pool, (nq_page_ref){5, 2}, &copy), NQ_OK);
+    nq_pool_unpin(f.pool, &copy);
+    nq_pool_get_stats(f.pool, &after);
+    assert_int_equal(after.hits, before.hits + 1);
+    tear_down(&f);
+}
+
+static void a_page_missed_soon_after_it_went_is_a_ghost_hit(void **state) {
+    (void)state;
+    fixture f;
+    set_up(&f);
+    for (uint32_t id = 4; id < 4 + NQ_POOL_FRAMES_MIN + 1; id++) {
+        make_page(&f, id);
+    }
+    assert_int_equal(pin_and_unpin(&f, 4), NQ_OK);
+    nq_pool_stats stats;
+    nq_pool_get_stats(f.pool, &stats);
+    assert_int_equal(stats.ghost_hits, 1);
+    assert_int_equal(stats.evictions, 2);
     tear_down(&f);
 }
 
@@ -144,6 +206,24 @@ static void damage_on_disk_is_refused_and_the_rest_still_read(void **state) {
     tear_down(&f);
 }
 
+static void a_failed_read_costs_no_frame(void **state) {
+    (void)state;
+    fixture f;
+    set_up(&f);
+    for (uint32_t i = 0; i < 3 * NQ_POOL_FRAMES_MIN; i++) {
+        assert_int_equal(pin_and_unpin(&f, 1000 + i), NQ_PAGE_CORRUPT);
+    }
+    nq_pin pins[NQ_POOL_FRAMES_MIN];
+    for (uint32_t i = 0; i < NQ_POOL_FRAMES_MIN; i++) {
+        assert_int_equal(
+            nq_pool_pin_new(&f.ctx, f.pool, (nq_page_id){4 + i}, 1, NQ_PAGE_LEAF, &pins[i]), NQ_OK);
+    }
+    for (uint32_t i = 0; i < NQ_POOL_FRAMES_MIN; i++) {
+        nq_pool_unpin(f.pool, &pins[i]);
+    }
+    tear_down(&f);
+}
+
 static void only_generations_asked_for_are_written(void **state) {
     (void)state;
     fixture f;
@@ -187,9 +267,43 @@ static void a_failed_write_loses_nothing(void **state) {
     tear_down(&f);
 }
 
+static void a_disk_that_refuses_writes_costs_clean_pages_only(void **state) {
+    (void)state;
+    enum { HALF = NQ_POOL_FRAMES_MIN / 2 };
+    fixture f;
+    set_up(&f);
+    for (uint32_t id = 4; id < 4 + NQ_POOL_FRAMES_MIN; id++) {
+        make_page(&f, id);
+    }
+    uint64_t written;
+    assert_int_equal(nq_pool_write_dirty(&f.ctx, f.pool, 1, &written), NQ_OK);
+    nq_pin pin;
+    for (uint32_t id = 4; id < 4 + HALF; id++) { /* the first to go */
+        assert_int_equal(nq_pool_pin(&f.ctx, f.pool, (nq_page_ref){id, 1}, &pin), NQ_OK);
+        nq_pool_mark_dirty(f.pool, pin);
+        nq_pool_unpin(f.pool, &pin);
+    }
+    static const uint32_t always[NQ_SIM_FAULT_COUNT] = {[NQ_SIM_WRITE_ERROR] = 1000000};
+    static const uint32_t never[NQ_SIM_FAULT_COUNT] = {0};
+    nq_sim_vfs_set_fault_ppm(f.disk, always);
+    for (uint32_t id = 100; id < 100 + HALF; id++) {
+        make_page(&f, id);
+    }
+    assert_int_equal(nq_pool_pin_new(&f.ctx, f.pool, (nq_page_id){500}, 1, NQ_PAGE_LEAF, &pin),
+                     NQ_IO_ERROR);
+    nq_pool_stats stats;
+    nq_pool_get_stats(f.pool, &stats);
+    assert_int_equal(stats.evictions, HALF);
+    for (uint32_t id = 4; id < 4 + HALF; id++) {
+        assert_int_equal(pin_and_unpin(&f, id), NQ_OK);
+    }
+    nq_sim_vfs_set_fault_ppm(f.disk, never);
+    tear_down(&f);
+}
+
 /* ---- Many at once ---- */
 
-enum { SHARED_PAGES = 3 * NQ_POOL_FRAMES_MIN, PINS = 4000 };
+enum { SHARED_PAGES = 3 * NQ_POOL_FRAMES_MIN, PINS = 4000, THREADS = 4 };
 
 typedef struct readers {
     fixture *f;
@@ -214,33 +328,46 @@ static void pin_often(void *argument) {
     }
 }
 
-static void many_threads_share_few_frames(void **state) {
-    (void)state;
+static void share_few_frames(nq_cache_policy policy) {
     fixture f;
-    set_up(&f);
+    set_up_with(&f, policy);
     for (uint32_t id = 4; id < SHARED_PAGES; id++) {
         make_page(&f, id);
     }
     readers r = {.f = &f, .next_seed = 1};
-    nq_thread threads[4];
-    for (int i = 0; i < 4; i++) {
+    nq_thread threads[THREADS];
+    for (int i = 0; i < THREADS; i++) {
         assert_int_equal(nq_thread_start(&f.ctx, &threads[i], "reader", pin_often, &r), NQ_OK);
     }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < THREADS; i++) {
         nq_thread_join(&threads[i]);
     }
     assert_int_equal(atomic_load(&r.failures), 0);
+    nq_pool_stats stats;
+    nq_pool_get_stats(f.pool, &stats);
+    assert_int_equal(stats.hits + stats.misses, THREADS * PINS);
     tear_down(&f);
+}
+
+static void many_threads_share_few_frames(void **state) {
+    (void)state;
+    for (nq_cache_policy policy = 0; policy < NQ_CACHE_POLICY_COUNT; policy++) {
+        share_few_frames(policy);
+    }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(more_pages_than_frames_come_and_go),
         cmocka_unit_test(a_scan_does_not_drive_out_what_is_asked_for_again),
+        cmocka_unit_test(a_copy_inherits_the_standing_of_its_source),
+        cmocka_unit_test(a_page_missed_soon_after_it_went_is_a_ghost_hit),
         cmocka_unit_test(when_every_frame_is_pinned_the_next_is_refused),
         cmocka_unit_test(damage_on_disk_is_refused_and_the_rest_still_read),
+        cmocka_unit_test(a_failed_read_costs_no_frame),
         cmocka_unit_test(only_generations_asked_for_are_written),
         cmocka_unit_test(a_failed_write_loses_nothing),
+        cmocka_unit_test(a_disk_that_refuses_writes_costs_clean_pages_only),
         cmocka_unit_test(many_threads_share_few_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

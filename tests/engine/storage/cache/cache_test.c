@@ -402,6 +402,17 @@ static void slots_come_and_go_in_any_order(void **state) {
     }
 }
 
+static void policies_are_found_by_name(void **state) {
+    (void)state;
+    for (nq_cache_policy policy = 0; policy < NQ_CACHE_POLICY_COUNT; policy++) {
+        nq_cache_policy found = NQ_CACHE_POLICY_COUNT;
+        assert_true(nq_cache_policy_find(nq_cache_policy_name(policy), &found));
+        assert_int_equal(found, policy);
+    }
+    nq_cache_policy found;
+    assert_false(nq_cache_policy_find("mru", &found));
+}
+
 static void running_out_of_memory_is_told(void **state) {
     (void)state;
     for (nq_cache_policy policy = 0; policy < NQ_CACHE_POLICY_COUNT; policy++) {
@@ -439,6 +450,7 @@ int main(void) {
         cmocka_unit_test(a_full_mark_is_not_written),
         cmocka_unit_test(a_peek_shows_the_next_to_go),
         cmocka_unit_test(slots_come_and_go_in_any_order),
+        cmocka_unit_test(policies_are_found_by_name),
         cmocka_unit_test(running_out_of_memory_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
