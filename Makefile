@@ -1,5 +1,5 @@
 # The verbs of the house. Each is idempotent and installs what it lacks; see CONTRIBUTING.md.
-.PHONY: help run build test check format tidy nightly bench bench-rpc bench-smoke bench-micro bench-cache docs clean
+.PHONY: help run build test check format tidy nightly bench bench-rpc bench-smoke bench-micro bench-cache bench-storage docs clean
 BAZEL ?= bazel
 
 help: ## list the verbs
@@ -45,6 +45,10 @@ bench-micro: ## the executor's operators against SQLite in memory
 bench-cache: ## eviction policies on the traces that NQ_CORPORA holds
 	@deploy/dev/setup.sh bench
 	@$(BAZEL) run //bench/micro:cache_traces
+
+bench-storage: ## the storage engine beside LMDB, RocksDB, SQLite, WiredTiger and Berkeley DB
+	@deploy/dev/setup.sh bench
+	@bench/peers/run.sh $(ARGS)
 
 docs: ## regenerate docs/reference from the tables
 	@docs/reference/generate.py

@@ -13,7 +13,7 @@ TEST=(libcmocka-dev libsqlite3-dev sqlite3 clang clang-format clang-tidy libclan
     python3-venv python3-pip golang-go default-jdk-headless maven)
 ARM64=(mmdebstrap gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user-static)
 BENCH=(libgrpc++-dev protobuf-compiler-grpc nghttp2-client libnghttp2-dev redis-server libhiredis-dev
-    libsqlite3-dev sqlite3 zstd)
+    libsqlite3-dev sqlite3 zstd liblmdb-dev librocksdb-dev libwiredtiger-dev libdb5.3-dev)
 SYSROOT=/opt/arm64-sysroot
 SYSROOT_PACKAGES=libgrpc-dev,libprotobuf-c-dev,libcmocka-dev,libssl-dev,libc6-dev,libstdc++-12-dev,libxxhash-dev,libisal-dev,liblz4-dev,libzstd-dev,libutf8proc-dev,libyaml-dev,libjansson-dev,libedit-dev,libsqlite3-dev
 

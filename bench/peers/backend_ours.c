@@ -1,0 +1,188 @@
+/* Ours: the storage wing's front door, with the options it has by default but the cache. Lazy
+ * commits stand for "no sync". The rows' tree is found again through one entry of the catalog's. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/peers/backend.h"
+#include "bench/peers/run.h"
+#include "engine/storage/store/store.h"
+
+struct bench_database {
+    nq_store *store;
+    nq_tree_id tree;
+    nq_durability durability;
+};
+
+struct bench_session {
+    bench_database *database;
+    nq_ctx ctx;
+    nq_txn *txn;
+};
+
+static bench_outcome outcome_of(nq_ctx *ctx, nq_status status) {
+    if (status == NQ_OK) {
+        return OUTCOME_DONE;
+    }
+    if (status == NQ_WRITE_CONFLICT || status == NQ_DEADLOCK) {
+        return OUTCOME_RETRY;
+    }
+    complain("ours", ctx->error.message);
+    return OUTCOME_FAILED;
+}
+
+static nq_status find_or_create_tree(nq_ctx *ctx, nq_store *store, nq_tree_id *out_tree) {
+    const nq_bytes tree_key = NQ_BYTES_LITERAL("rows");
+    nq_txn *txn;
+    nq_bytes value;
+    nq_status status = nq_txn_begin(ctx, store, &(nq_txn_options){0}, &txn);
+    if (status != NQ_OK) {
+        return status;
+    }
+    status = nq_txn_find(ctx, txn, NQ_TREE_CATALOG, tree_key, &value);
+    if (status == NQ_OK && value.data != NULL) {
+        memcpy(&out_tree->value, value.data, sizeof(out_tree->value));
+        nq_txn_rollback(txn);
+        return NQ_OK;
+    }
+    if (status == NQ_OK) {
+        status = nq_txn_tree_create(ctx, txn, out_tree);
+    }
+    if (status == NQ_OK) {
+        status = nq_txn_put(ctx, txn, NQ_TREE_CATALOG, tree_key,
+                            nq_bytes_of(&out_tree->value, sizeof(out_tree->value)));
+    }
+    if (status != NQ_OK) {
+        nq_txn_rollback(txn);
+        return status;
+    }
+    return nq_txn_commit(ctx, txn, &(nq_commit_options){.durability = NQ_DURABLE}, NULL);
+}
+
+static bench_outcome ours_open(const bench_backend_options *options,
+                               bench_database **out_database) {
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    bench_database *self = allocate(sizeof(*self));
+    self->durability = options->is_durable ? NQ_DURABLE : NQ_LAZY;
+    nq_store_options store_options = {.cache_bytes = options->cache_bytes};
+    nq_status status =
+        nq_store_open(&ctx, nq_vfs_posix(), options->directory, &store_options, &self->store);
+    if (status != NQ_OK) {
+        free(self);
+        return outcome_of(&ctx, status);
+    }
+    *out_database = self;
+    return outcome_of(&ctx, find_or_create_tree(&ctx, self->store, &self->tree));
+}
+
+static bench_outcome ours_close(bench_database *self) {
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    nq_status status = nq_store_close(&ctx, self->store);
+    free(self);
+    return outcome_of(&ctx, status);
+}
+
+static bench_outcome ours_session_open(bench_database *database, bench_session **out_session) {
+    bench_session *self = allocate(sizeof(*self));
+    self->database = database;
+    nq_ctx_init(&self->ctx, NULL);
+    *out_session = self;
+    return OUTCOME_DONE;
+}
+
+static void ours_session_close(bench_session *self) {
+    free(self);
+}
+
+static bench_outcome ours_begin(bench_session *self, bench_access access) {
+    const nq_txn_options options = {.isolation = NQ_REPEATABLE_READ,
+                                    .read_only = access == BACKEND_READ};
+    return outcome_of(&self->ctx,
+                      nq_txn_begin(&self->ctx, self->database->store, &options, &self->txn));
+}
+
+static bench_outcome ours_put(bench_session *self, nq_bytes key, nq_bytes value) {
+    return outcome_of(&self->ctx,
+                      nq_txn_put(&self->ctx, self->txn, self->database->tree, key, value));
+}
+
+static bench_outcome ours_find(bench_session *self, nq_bytes key, nq_bytes *out_value) {
+    nq_status status = nq_txn_find(&self->ctx, self->txn, self->database->tree, key, out_value);
+    if (status == NQ_OK && out_value->data == NULL) {
+        return OUTCOME_ABSENT;
+    }
+    return outcome_of(&self->ctx, status);
+}
+
+static bench_outcome ours_remove(bench_session *self, nq_bytes key) {
+    bool was_present;
+    nq_status status =
+        nq_txn_remove(&self->ctx, self->txn, self->database->tree, key, &was_present);
+    if (status == NQ_OK && !was_present) {
+        return OUTCOME_ABSENT;
+    }
+    return outcome_of(&self->ctx, status);
+}
+
+static bench_outcome ours_scan(bench_session *self, nq_bytes low, uint64_t row_count_max,
+                               bench_row_visitor visit, void *user, uint64_t *out_row_count) {
+    nq_scan *scan;
+    const nq_scan_range range = {.low = low};
+    *out_row_count = 0;
+    nq_status status = nq_scan_open(&self->ctx, self->txn, self->database->tree, &range, &scan);
+    if (status != NQ_OK) {
+        return outcome_of(&self->ctx, status);
+    }
+    while (*out_row_count < row_count_max) {
+        nq_bytes key;
+        nq_bytes value;
+        status = nq_scan_next(&self->ctx, scan, &key, &value);
+        if (status != NQ_OK || key.data == NULL) {
+            break;
+        }
+        ++*out_row_count;
+        if (!visit(user, key, value)) {
+            break;
+        }
+    }
+    nq_scan_close(scan);
+    return outcome_of(&self->ctx, status);
+}
+
+static bench_outcome ours_commit(bench_session *self) {
+    const nq_commit_options options = {.durability = self->database->durability};
+    return outcome_of(&self->ctx, nq_txn_commit(&self->ctx, self->txn, &options, NULL));
+}
+
+static void ours_rollback(bench_session *self) {
+    nq_txn_rollback(self->txn);
+}
+
+static bench_outcome ours_checkpoint(bench_database *self) {
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    return outcome_of(&ctx, nq_store_checkpoint(&ctx, self->store, NULL));
+}
+
+static bool ours_is_data_file(const char *name) {
+    return strcmp(name, "data.nqdb") == 0;
+}
+
+const bench_backend backend_ours = {
+    .name = "ours",
+    .version = "this tree",
+    .open = ours_open,
+    .close = ours_close,
+    .session_open = ours_session_open,
+    .session_close = ours_session_close,
+    .begin = ours_begin,
+    .put = ours_put,
+    .find = ours_find,
+    .remove = ours_remove,
+    .scan = ours_scan,
+    .commit = ours_commit,
+    .rollback = ours_rollback,
+    .checkpoint = ours_checkpoint,
+    .is_data_file = ours_is_data_file,
+};
