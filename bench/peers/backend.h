@@ -71,6 +71,10 @@ extern const bench_backend backend_sqlite;
 extern const bench_backend backend_wiredtiger;
 extern const bench_backend backend_berkeley;
 
+/* "1.2.3" of three macros. */
+#define VERSION_TEXT(major, minor, patch)  VERSION_TEXT_(major, minor, patch)
+#define VERSION_TEXT_(major, minor, patch) #major "." #minor "." #patch
+
 /* All of them, ours first; ends with NULL. */
 extern const bench_backend *const backends[];
 

@@ -199,7 +199,7 @@ static bool berkeley_is_data_file(const char *name) {
 
 const bench_backend backend_berkeley = {
     .name = "berkeley",
-    .version = DB_VERSION_STRING,
+    .version = VERSION_TEXT(DB_VERSION_MAJOR, DB_VERSION_MINOR, DB_VERSION_PATCH),
     .open = berkeley_open,
     .close = berkeley_close,
     .session_open = berkeley_session_open,

@@ -206,7 +206,7 @@ static bool lmdb_is_data_file(const char *name) {
 
 const bench_backend backend_lmdb = {
     .name = "lmdb",
-    .version = MDB_VERSION_STRING,
+    .version = VERSION_TEXT(MDB_VERSION_MAJOR, MDB_VERSION_MINOR, MDB_VERSION_PATCH),
     .open = lmdb_open,
     .close = lmdb_close,
     .session_open = lmdb_session_open,

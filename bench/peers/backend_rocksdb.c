@@ -243,7 +243,7 @@ static bool rocksdb_is_data_file(const char *name) {
 
 const bench_backend backend_rocksdb = {
     .name = "rocksdb",
-    .version = "7.8",
+    .version = "of this system", /* the C API does not say which */
     .open = rocksdb_backend_open,
     .close = rocksdb_backend_close,
     .session_open = rocksdb_session_open,

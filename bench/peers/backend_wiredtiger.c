@@ -203,7 +203,8 @@ static bool wiredtiger_is_data_file(const char *name) {
 
 const bench_backend backend_wiredtiger = {
     .name = "wiredtiger",
-    .version = WIREDTIGER_VERSION_STRING,
+    .version =
+        VERSION_TEXT(WIREDTIGER_VERSION_MAJOR, WIREDTIGER_VERSION_MINOR, WIREDTIGER_VERSION_PATCH),
     .open = wiredtiger_backend_open,
     .close = wiredtiger_close,
     .session_open = wiredtiger_session_open,

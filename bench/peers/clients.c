@@ -24,7 +24,7 @@ static void *insert_until_stopped(void *argument) {
     bench_session *session = trial_session_open(self->trial, self->database);
     uint32_t batch = self->trial->phase->batch;
     uint64_t ids[BATCH_MAX];
-    uint64_t next = self->trial->settings->rows + ((self->number + 1) << CLIENT_ID_SHIFT);
+    uint64_t next = self->trial->rows + ((self->number + 1) << CLIENT_ID_SHIFT);
     while (!atomic_load_explicit(self->is_stopping, memory_order_relaxed)) {
         for (uint32_t i = 0; i < batch; i++) {
             ids[i] = next++;
@@ -46,7 +46,7 @@ static void *find_until_stopped(void *argument) {
     while (!atomic_load_explicit(self->is_stopping, memory_order_relaxed)) {
         bench_row row;
         nq_bytes value;
-        uint64_t id = nq_rng_below(&rng, trial->settings->rows);
+        uint64_t id = nq_rng_below(&rng, trial->rows);
         uint64_t started = now_ns();
         trial_begin(trial, session, BACKEND_READ);
         must(trial->backend->find(session, row_key(&row, KEYS_SCATTERED, id), &value) ==

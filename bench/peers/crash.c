@@ -14,7 +14,7 @@ void run_until_killed(const bench_trial *trial) {
     bench_session *session = trial_session_open(trial, database);
     uint32_t batch = trial->phase->batch;
     uint64_t ids[BATCH_MAX];
-    uint64_t first = trial->settings->rows;
+    uint64_t first = trial->rows;
     uint64_t wanted = first * trial->phase->rows_per_mille / 1000;
     uint64_t end = now_ns() + patience_ns;
     for (uint64_t written = 0; written < wanted && now_ns() < end; written += batch) {
@@ -44,7 +44,7 @@ void run_reopen(const bench_trial *trial) {
     must(has_row(trial, session, 0), "the first row is gone");
     findings_set(trial->findings, METRIC_reopen_ms, (double)(now_ns() - started) / 1e6);
     for (uint64_t i = 0; i < acknowledged; i++) {
-        lost += !has_row(trial, session, trial->settings->rows + i);
+        lost += !has_row(trial, session, trial->rows + i);
     }
     trial_commit(trial, session);
     findings_set(trial->findings, METRIC_rows_acknowledged, (double)acknowledged);

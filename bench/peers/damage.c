@@ -108,11 +108,11 @@ static void compare_all_rows(const bench_trial *trial) {
     findings_set(trial->findings, METRIC_rows_right, 0);
     findings_set(trial->findings, METRIC_rows_wrong, 0);
     findings_set(trial->findings, METRIC_rows_missing, 0);
-    findings_set(trial->findings, METRIC_rows_refused, (double)trial->settings->rows);
-    findings_set(trial->findings, METRIC_rows_not_right, (double)trial->settings->rows);
+    findings_set(trial->findings, METRIC_rows_refused, (double)trial->rows);
+    findings_set(trial->findings, METRIC_rows_not_right, (double)trial->rows);
     bench_database *database = trial_open(trial);
     bench_session *session = trial_session_open(trial, database);
-    for (uint64_t id = 0; id < trial->settings->rows; id++) {
+    for (uint64_t id = 0; id < trial->rows; id++) {
         if (id % ROWS_A_SNAPSHOT == 0) {
             trial_begin(trial, session, BACKEND_READ);
         }

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench/peers/confine.h"
 #include "bench/peers/files.h"
 #include "bench/peers/phase.h"
 
@@ -26,6 +27,7 @@ static const char *const base_names[BASE_COUNT] = {
     [BASE_NONE] = "work",
     [BASE_SCATTERED] = "scattered",
     [BASE_ASCENDING] = "ascending",
+    [BASE_DOUBLE] = "double",
 };
 
 static void path_of(const driver *self, const char *engine, bench_base base, char *out_path) {
@@ -42,6 +44,9 @@ static int run_in_child(void (*step)(const bench_trial *), const bench_trial *tr
     pid_t child = fork();
     must(child >= 0, "fork");
     if (child == 0) {
+        if (trial->phase->is_confined) {
+            confine_self();
+        }
         step(trial);
         _exit(0);
     }
@@ -124,6 +129,18 @@ static void prepare(const driver *self, const bench_phase *phase, const bench_ba
     }
 }
 
+static uint64_t confined_bytes(const bench_settings *settings) {
+    uint64_t bytes = settings->rows * CONFINED_BYTES_A_ROW;
+    return bytes < CONFINED_BYTES_MIN ? CONFINED_BYTES_MIN : bytes;
+}
+
+static uint64_t cache_bytes_of(const bench_settings *settings, const bench_phase *phase) {
+    if (phase->is_confined) {
+        return confined_bytes(settings) / 2;
+    }
+    return phase->cache_bytes != 0 ? phase->cache_bytes : settings->cache_bytes;
+}
+
 static void run_phase(const driver *self, const bench_phase *phase, const bench_backend *backend,
                       uint32_t repetition) {
     char path[RUN_PATH_BYTES];
@@ -133,6 +150,8 @@ static void run_phase(const driver *self, const bench_phase *phase, const bench_
         .backend = backend,
         .phase = phase,
         .directory = path,
+        .rows = self->settings->rows * (phase->base == BASE_DOUBLE ? 2 : 1),
+        .cache_bytes = cache_bytes_of(self->settings, phase),
         .seed = mix(repetition),
         .findings = self->findings,
     };
@@ -143,12 +162,18 @@ static void run_phase(const driver *self, const bench_phase *phase, const bench_
 }
 
 static void run_phase_for_all(const driver *self, const bench_phase *phase, uint32_t repetition) {
+    if (phase->is_confined && !confine_prepare(confined_bytes(self->settings))) {
+        (void)fprintf(stderr, "%s: left out, no control group can be made here\n", phase->name);
+        return;
+    }
     if (phase->is_of_disk) {
         run_phase(self, phase, NULL, repetition);
         return;
     }
     for (size_t i = 0; backends[i] != NULL; i++) {
-        if (self->settings->peers == NULL || list_names(self->settings->peers, backends[i]->name)) {
+        const char *name = backends[i]->name;
+        bool is_asked = self->settings->peers == NULL || list_names(self->settings->peers, name);
+        if (is_asked && (phase->peers == NULL || list_names(phase->peers, name))) {
             run_phase(self, phase, backends[i], repetition);
         }
     }

@@ -130,16 +130,35 @@ uint64_t device_written_bytes(const char *path) {
     return sectors * SECTOR_BYTES;
 }
 
-double process_anonymous_mb(void) {
+static double process_status_mb(const char *field) {
     char line[LINE_BYTES];
+    size_t size = strlen(field);
     double kilobytes = 0;
     FILE *file = fopen("/proc/self/status", "r");
     must(file != NULL, "/proc/self/status");
-    while (fgets(line, sizeof(line), file) != NULL) {
-        if (sscanf(line, "RssAnon: %lf", &kilobytes) == 1) {
-            break;
+    while (kilobytes == 0 && fgets(line, sizeof(line), file) != NULL) {
+        if (strncmp(line, field, size) == 0) {
+            kilobytes = strtod(line + size, NULL);
         }
     }
     (void)fclose(file);
-    return kilobytes / 1e3;
+    return kilobytes * 1024 / 1e6;
+}
+
+double process_anonymous_mb(void) {
+    return process_status_mb("RssAnon:");
+}
+
+double process_rss_mb(void) {
+    return process_status_mb("VmRSS:");
+}
+
+double process_rss_peak_mb(void) {
+    return process_status_mb("VmHWM:");
+}
+
+/* Documentation/filesystems/proc.rst: 5 resets the peak. */
+void process_forget_rss_peak(void) {
+    FILE *file = fopen("/proc/self/clear_refs", "w");
+    must(file != NULL && fputs("5", file) >= 0 && fclose(file) == 0, "/proc/self/clear_refs");
 }

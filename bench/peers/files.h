@@ -22,7 +22,11 @@ void directory_drop_cached(const char *path);
  * block device, because write_bytes of /proc/self/io counts whole folios. 0: it does not say. */
 uint64_t device_written_bytes(const char *path);
 
-/* Of this process. */
+/* Of this process: anonymous memory, all of it, and the most it ever had since it was told to
+ * forget. */
 double process_anonymous_mb(void);
+double process_rss_mb(void);
+double process_rss_peak_mb(void);
+void process_forget_rss_peak(void);
 
 #endif

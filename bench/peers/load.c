@@ -17,7 +17,7 @@ static void load_batch(const bench_trial *trial, bench_session *session, uint64_
 }
 
 static void load_by_transactions(const bench_trial *trial, bench_session *session, uint64_t batch) {
-    uint64_t rows = trial->settings->rows;
+    uint64_t rows = trial->rows;
     for (uint64_t id = 0; id < rows; id += batch) {
         load_batch(trial, session, id, id + batch < rows ? id + batch : rows);
     }
@@ -25,7 +25,7 @@ static void load_by_transactions(const bench_trial *trial, bench_session *sessio
 
 static void finish(const bench_trial *trial, bench_database *database, bench_session *session,
                    uint64_t started) {
-    uint64_t rows = trial->settings->rows;
+    uint64_t rows = trial->rows;
     uint64_t checkpoint_started = now_ns();
     must(trial->backend->checkpoint(database) == OUTCOME_DONE, "cannot checkpoint");
     uint64_t ended = now_ns();
@@ -64,7 +64,7 @@ static bool next_row(void *user, nq_bytes *out_key, nq_bytes *out_value) {
 void run_bulk_load(const bench_trial *trial) {
     bench_database *database = trial_open(trial);
     bench_session *session = trial_session_open(trial, database);
-    ascending_rows rows = {.end = trial->settings->rows};
+    ascending_rows rows = {.end = trial->rows};
     uint64_t started = now_ns();
     if (trial->backend->bulk_load == NULL) {
         load_by_transactions(trial, session, trial->phase->batch);

@@ -12,6 +12,7 @@ typedef enum bench_base {
     BASE_NONE,
     BASE_SCATTERED, /* rows loaded in random key order */
     BASE_ASCENDING,
+    BASE_DOUBLE, /* scattered, twice the rows */
     BASE_COUNT,
 } bench_base;
 
@@ -35,7 +36,9 @@ typedef struct bench_trial {
     const bench_backend *backend;
     const bench_phase *phase;
     const char *directory; /* of the database */
-    uint64_t seed;         /* differs between repetitions */
+    uint64_t rows;         /* it was loaded with */
+    uint64_t cache_bytes;
+    uint64_t seed; /* differs between repetitions */
     bench_findings *findings;
 } bench_trial;
 
@@ -48,13 +51,19 @@ struct bench_phase {
     void (*run_until_killed)(const bench_trial *trial);
     bench_operation operation;
     bool is_durable;
-    bool is_cold;    /* nothing of the database is cached by the system at first */
-    bool is_of_disk; /* measures the disk, not an engine */
-    uint32_t batch;  /* operations in one transaction */
+    bool is_cold;         /* nothing of the database is cached by the system at first */
+    bool is_of_disk;      /* measures the disk, not an engine */
+    bool is_confined;     /* to CONFINED_BYTES_A_ROW of memory for each row asked for */
+    const char *peers;    /* the engines it is for; NULL: all */
+    uint64_t cache_bytes; /* 0: what the settings say */
+    uint32_t batch;       /* operations in one transaction */
     uint32_t threads;
     uint32_t
         rows_per_mille; /* of the loaded rows, where a phase writes a fixed number; 0: by time */
 };
+
+/* A million rows in 96 MB; an engine's cache gets half of it. */
+enum { CONFINED_BYTES_A_ROW = 96, CONFINED_BYTES_MIN = 24 << 20 };
 
 extern const bench_phase phases[];
 extern const size_t phase_count;
@@ -64,6 +73,8 @@ const bench_phase *phase_of_base(bench_base base);
 
 /* ---- What the phases are made of; each is in the file named. ---- */
 
+/* memory.c */
+void run_memory(const bench_trial *trial);
 /* load.c */
 void run_load(const bench_trial *trial);
 void run_bulk_load(const bench_trial *trial);

@@ -5,6 +5,7 @@
 #define UPDATE              .operation = OPERATION_UPDATE
 #define REMOVE              .operation = OPERATION_REMOVE
 #define DURABLE             .is_durable = true
+#define CONFINED            .is_confined = true, .is_cold = true
 #define KILLED_AFTER(share) .run_until_killed = run_until_killed, .rows_per_mille = (share)
 
 const bench_phase phases[] = {

@@ -27,7 +27,7 @@ static void find_one(reader *self) {
     const bench_trial *trial = self->trial;
     bench_row row;
     nq_bytes value;
-    uint64_t id = nq_rng_below(&self->rng, trial->settings->rows);
+    uint64_t id = nq_rng_below(&self->rng, trial->rows);
     if (self->is_absent) {
         nq_bytes key = row_key(&row, trial_order(trial), id + ID_ABSENT);
         must(trial->backend->find(self->session, key, &value) == OUTCOME_ABSENT,
@@ -172,10 +172,10 @@ static void scan(const bench_trial *trial, bench_session *session, nq_bytes low,
 static void scan_parts(const bench_trial *trial, bench_session *session) {
     bench_latency *latency = allocate(sizeof(*latency));
     nq_rng rng = {trial->seed};
-    uint64_t wanted = trial->settings->rows / 4 < SCAN_ROWS ? trial->settings->rows / 4 : SCAN_ROWS;
+    uint64_t wanted = trial->rows / 4 < SCAN_ROWS ? trial->rows / 4 : SCAN_ROWS;
     for (int i = 0; i < SCANS; i++) {
         bench_row row;
-        nq_bytes low = row_key(&row, KEYS_SCATTERED, nq_rng_below(&rng, trial->settings->rows));
+        nq_bytes low = row_key(&row, KEYS_SCATTERED, nq_rng_below(&rng, trial->rows));
         row.key[0] &= 0x7f; /* starts in the first half: the rows wanted follow */
         uint64_t started = now_ns();
         scan(trial, session, low, wanted);
@@ -190,11 +190,11 @@ static void scan_all(const bench_trial *trial, bench_session *session) {
     uint64_t end = started + (uint64_t)(trial->settings->seconds * 1e9);
     uint64_t scans = 0;
     while (scans < FULL_SCANS_MIN || now_ns() < end) {
-        scan(trial, session, nq_bytes_of(NULL, 0), trial->settings->rows);
+        scan(trial, session, nq_bytes_of(NULL, 0), trial->rows);
         scans++;
     }
     findings_set(trial->findings, METRIC_full_rows_per_s,
-                 (double)(scans * trial->settings->rows) * 1e9 / (double)(now_ns() - started));
+                 (double)(scans * trial->rows) * 1e9 / (double)(now_ns() - started));
 }
 
 void run_scan(const bench_trial *trial) {

@@ -7,7 +7,7 @@ bench_database *trial_open(const bench_trial *trial) {
     bench_database *database = NULL;
     bench_backend_options options = {
         .directory = trial->directory,
-        .cache_bytes = trial->settings->cache_bytes,
+        .cache_bytes = trial->cache_bytes,
         .map_bytes = MAP_BYTES_MAX,
         .is_durable = trial->phase->is_durable,
     };
@@ -79,13 +79,17 @@ bool trial_take_row(void *user, nq_bytes key, nq_bytes value) {
     return true;
 }
 
-void trial_warm(const bench_trial *trial, bench_session *session) {
+void trial_take_all(const bench_trial *trial, bench_session *session) {
     uint64_t sum = 0;
     uint64_t rows = 0;
-    trial_begin(trial, session, BACKEND_READ);
     bench_outcome scanned = trial->backend->scan(session, nq_bytes_of(NULL, 0), UINT64_MAX,
                                                  trial_take_row, &sum, &rows);
-    must(scanned == OUTCOME_DONE && rows > 0, "cannot scan");
+    must(scanned == OUTCOME_DONE && rows == trial->rows, "a scan went wrong");
+}
+
+void trial_warm(const bench_trial *trial, bench_session *session) {
+    trial_begin(trial, session, BACKEND_READ);
+    trial_take_all(trial, session);
     trial_commit(trial, session);
 }
 

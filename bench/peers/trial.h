@@ -16,6 +16,9 @@ void trial_commit(const bench_trial *trial, bench_session *session);
 void trial_write(const bench_trial *trial, bench_session *session, bench_operation operation,
                  const uint64_t *ids, uint32_t count, uint64_t version);
 
+/* Reads every row once, inside the session's transaction. */
+void trial_take_all(const bench_trial *trial, bench_session *session);
+
 /* Reads every row once, so that engines start a timed part equally warm. */
 void trial_warm(const bench_trial *trial, bench_session *session);
 

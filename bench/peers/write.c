@@ -34,7 +34,7 @@ static uint64_t next_id(id_source *self) {
 /* A run ends after its time, or before most rows have been touched. */
 static uint64_t rows_written_max(const bench_trial *trial) {
     const uint64_t enough = 400000;
-    uint64_t share = trial->settings->rows / 5 * 2;
+    uint64_t share = trial->rows / 5 * 2;
     return share < enough ? share : enough;
 }
 
@@ -42,7 +42,7 @@ static void write_for(const bench_trial *trial, bench_session *session) {
     uint32_t batch = trial->phase->batch;
     uint64_t ids[BATCH_MAX];
     id_source source = {
-        .operation = trial->phase->operation, .rows = trial->settings->rows, .rng = {trial->seed}};
+        .operation = trial->phase->operation, .rows = trial->rows, .rng = {trial->seed}};
     bench_latency *latency = allocate(sizeof(*latency));
     uint64_t rows_max = rows_written_max(trial);
     uint64_t started = now_ns();
@@ -131,7 +131,7 @@ void run_mixed(const bench_trial *trial) {
     uint64_t end = started + (uint64_t)(trial->settings->seconds * 1e9);
     uint64_t now = started;
     while (now < end) {
-        uint64_t id = nq_rng_below(&rng, trial->settings->rows);
+        uint64_t id = nq_rng_below(&rng, trial->rows);
         bool is_read = nq_rng_below(&rng, 100) < READ_PERCENT;
         uint64_t begun = now_ns();
         if (is_read) {
@@ -157,7 +157,7 @@ void run_churn(const bench_trial *trial) {
     bench_database *database = trial_open(trial);
     bench_session *session = trial_session_open(trial, database);
     uint64_t ids[CHURN_BATCH];
-    uint64_t rows = trial->settings->rows;
+    uint64_t rows = trial->rows;
     uint64_t count = 0;
     uint64_t started = now_ns();
     for (uint64_t first = 0; first + CHURN_BATCH <= rows / 2; first += CHURN_BATCH) {
