@@ -38,9 +38,10 @@ bench-smoke: ## import, query, stream and fan-out against SQLite and Redis
 	@deploy/dev/setup.sh bench
 	@bench/workload/run.sh
 
-bench-micro: ## the executor's operators against SQLite in memory
+bench-micro: ## operators against SQLite in memory; segments and images against ISA-L, LZ4, zstd
 	@deploy/dev/setup.sh bench
 	@$(BAZEL) run //bench/micro:exec_bench -- "$$(mktemp -d)"
+	@$(BAZEL) run //bench/micro:segment_bench
 
 bench-cache: ## eviction policies on the traces that NQ_CORPORA holds
 	@deploy/dev/setup.sh bench

@@ -86,24 +86,32 @@ static void every_variant_agrees_at_every_length_and_alignment(void **state) {
     free(data);
 }
 
-/* Around the sizes where the streams begin, end and repeat. */
-static void every_variant_agrees_around_the_stream_sizes(void **state) {
+static void check_lengths_around(const uint8_t *data, size_t length) {
+    for (size_t near = 0; near < 40; near++) {
+        size_t bytes = length - 20 + near;
+        uint32_t want = by_bits(5, data + near % 9, bytes);
+        for (unsigned i = 0; i < NQ_CRC32C_VARIANT_COUNT; i++) {
+            nq_crc32c_kernel kernel = nq_crc32c_variant_get(i).kernel;
+            assert_true(kernel == NULL || kernel(5, data + near % 9, bytes) == want);
+        }
+    }
+}
+
+/* Around the sizes where folding and the streams begin, end and repeat. */
+static void every_variant_agrees_around_the_sizes_of_its_parts(void **state) {
     (void)state;
-    enum { BYTES = 4 * 3072 };
-    uint8_t *data = malloc(BYTES + 16);
+    enum { FOLDED = 256, SHORT_STREAMS = 3 * 128, LONG_STREAMS = 3 * 1024, MOST = 3 };
+    size_t room = MOST * (LONG_STREAMS + SHORT_STREAMS) + 64;
+    uint8_t *data = malloc(room);
     nq_rng rng = {2};
-    for (size_t i = 0; i < BYTES + 16; i++) {
+    for (size_t i = 0; i < room; i++) {
         data[i] = (uint8_t)nq_rng_next(&rng);
     }
-    for (size_t streams = 1; streams <= 3; streams++) {
-        for (size_t near = 0; near < 40; near++) {
-            size_t length = streams * 3072 - 20 + near;
-            uint32_t want = by_bits(5, data + near % 9, length);
-            for (unsigned i = 0; i < NQ_CRC32C_VARIANT_COUNT; i++) {
-                nq_crc32c_kernel kernel = nq_crc32c_variant_get(i).kernel;
-                assert_true(kernel == NULL || kernel(5, data + near % 9, length) == want);
-            }
-        }
+    check_lengths_around(data, FOLDED);
+    for (size_t count = 1; count <= MOST; count++) {
+        check_lengths_around(data, count * SHORT_STREAMS);
+        check_lengths_around(data, count * LONG_STREAMS);
+        check_lengths_around(data, count * (LONG_STREAMS + SHORT_STREAMS));
     }
     free(data);
 }
@@ -125,7 +133,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_variant_gives_the_published_checksums),
         cmocka_unit_test(every_variant_agrees_at_every_length_and_alignment),
-        cmocka_unit_test(every_variant_agrees_around_the_stream_sizes),
+        cmocka_unit_test(every_variant_agrees_around_the_sizes_of_its_parts),
         cmocka_unit_test(a_checksum_continues_over_any_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -266,8 +266,29 @@ static void a_coder_without_memory_says_so(void **state) {
     assert_int_equal(nq_image_decoder_create(&ctx, &no_decoder), NQ_MEMORY_LIMIT);
     nq_heap_fail_never();
     assert_null(no_decoder);
-    assert_true(nq_image_encoder_bytes(encoder) > (16 << 10));
-    assert_true(nq_image_decoder_bytes(decoder) > (16 << 10));
+}
+
+static void coders_hold_the_same_memory_before_and_after_use(void **state) {
+    (void)state;
+    nq_image_encoder *fresh_encoder;
+    nq_image_decoder *fresh_decoder;
+    uint8_t page[NQ_PAGE_BYTES];
+    uint8_t image[NQ_IMAGE_BYTES_MAX];
+    assert_int_equal(nq_image_encoder_create(&ctx, &fresh_encoder), NQ_OK);
+    assert_int_equal(nq_image_decoder_create(&ctx, &fresh_decoder), NQ_OK);
+    size_t encoder_bytes = nq_image_encoder_bytes(fresh_encoder);
+    size_t decoder_bytes = nq_image_decoder_bytes(fresh_decoder);
+    assert_true(encoder_bytes > 0 && decoder_bytes > 0);
+    for (size_t noise_bytes = 0; noise_bytes <= NQ_PAGE_BYTES; noise_bytes += 1024) {
+        make_bytes(page, noise_bytes);
+        nq_image_codec codec;
+        uint32_t bytes = nq_image_encode(fresh_encoder, page, NQ_IMAGE_ZSTD, image, &codec);
+        assert_true(nq_image_decode(fresh_decoder, nq_bytes_of(image, bytes), codec, page));
+    }
+    assert_int_equal(nq_image_encoder_bytes(fresh_encoder), encoder_bytes);
+    assert_int_equal(nq_image_decoder_bytes(fresh_decoder), decoder_bytes);
+    nq_image_encoder_destroy(fresh_encoder);
+    nq_image_decoder_destroy(fresh_decoder);
 }
 
 int main(void) {
@@ -283,6 +304,7 @@ int main(void) {
         cmocka_unit_test(preparing_a_node_clears_the_gap_and_keeps_every_entry),
         cmocka_unit_test(preparing_an_overflow_page_clears_what_is_behind_its_payload),
         cmocka_unit_test(preparing_a_broken_page_changes_nothing_of_it),
+        cmocka_unit_test(coders_hold_the_same_memory_before_and_after_use),
         cmocka_unit_test(a_coder_without_memory_says_so),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
