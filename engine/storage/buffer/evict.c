@@ -17,44 +17,6 @@ static bool claim(nq_frame *frame) {
     return atomic_compare_exchange_strong(&frame->state, &idle, NQ__FRAME_EXCLUSIVE);
 }
 
-/* Claims a frame that nobody can find any more: who still has a pin is about to take it back. */
-static nq_frame *claim_abandoned(nq_frame *frame) {
-    uint32_t round = 0;
-    while (!claim(frame)) {
-        nq__pool_pause(&round);
-    }
-    return frame;
-}
-
-/* ---- Frames without a page ---- */
-
-void nq__pool_give_frame(nq_pool *pool, nq_frame *frame) {
-    atomic_fetch_sub(&frame->state, (uint32_t)NQ__FRAME_EXCLUSIVE);
-    nq_mutex_lock(&pool->free_mutex);
-    pool->free_frames[pool->free_count++] = nq__frame_slot(pool, frame);
-    nq_mutex_unlock(&pool->free_mutex);
-}
-
-static nq_frame *take_free(nq_pool *pool) {
-    nq_frame *frame = NULL;
-    nq_mutex_lock(&pool->free_mutex);
-    if (pool->free_count != 0) {
-        frame = &pool->frames[pool->free_frames[--pool->free_count]];
-    }
-    nq_mutex_unlock(&pool->free_mutex);
-    return frame == NULL ? NULL : claim_abandoned(frame);
-}
-
-static nq_frame *take_unused(nq_pool *pool) {
-    uint32_t used = atomic_load(&pool->used_count);
-    while (used < pool->frame_count) {
-        if (atomic_compare_exchange_weak(&pool->used_count, &used, used + 1)) {
-            return claim_abandoned(&pool->frames[used]);
-        }
-    }
-    return NULL;
-}
-
 /* ---- Writing ---- */
 
 /* Begins to write a page that the caller has pinned; false: another thread is writing it, or it is
@@ -159,14 +121,15 @@ static void empty(nq_pool *pool, nq_frame *frame) {
     nq_mutex_unlock(nq__pool_stripe(pool, page));
 }
 
-static nq_status evict_one(nq_ctx *ctx, nq_pool *pool, nq_frame **out_frame) {
+/* `may_write`: for somebody who must have a frame, and waits for one as well. */
+static nq_status evict_one(nq_ctx *ctx, nq_pool *pool, bool may_write, nq_frame **out_frame) {
     enum { ROUNDS_MAX = 1000 };
-    search s = {.pool = pool, .may_write = true};
+    search s = {.pool = pool, .may_write = may_write};
     nq_status write_status = NQ_OK;
     for (uint32_t round = 0; round < ROUNDS_MAX;) {
         s.is_any_busy = false;
         nq_frame *frame = find_victim(&s);
-        if (frame == NULL && !s.is_any_busy) {
+        if (frame == NULL && !(may_write && s.is_any_busy)) {
             break;
         }
         if (frame == NULL) {
@@ -192,11 +155,22 @@ static nq_status evict_one(nq_ctx *ctx, nq_pool *pool, nq_frame **out_frame) {
 }
 
 nq_status nq__pool_take_frame(nq_ctx *ctx, nq_pool *pool, nq_frame **out_frame) {
-    *out_frame = take_free(pool);
-    if (*out_frame == NULL) {
-        *out_frame = take_unused(pool);
+    *out_frame = nq__pool_take_spare(pool);
+    while (*out_frame == NULL) {
+        nq_frame *frame;
+        NQ_TRY(evict_one(ctx, pool, true, &frame));
+        *out_frame = nq__pool_retire_excess(pool, frame) ? nq__pool_take_spare(pool) : frame;
     }
-    return *out_frame != NULL ? NQ_OK : evict_one(ctx, pool, out_frame);
+    return NQ_OK;
+}
+
+void nq__pool_trim(nq_pool *pool) {
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    nq_frame *frame;
+    while (nq__pool_has_excess(pool) && evict_one(&ctx, pool, false, &frame) == NQ_OK) {
+        nq__pool_give_frame(pool, frame);
+    }
 }
 
 /* ---- Writing everything a checkpoint needs ---- */

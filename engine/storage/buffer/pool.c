@@ -75,9 +75,10 @@ static nq_status allocate(nq_ctx *ctx, nq_pool *pool, nq_cache_policy policy) {
     pool->pages = nq_heap_alloc_aligned(NQ_PAGE_BYTES, frame_count * NQ_PAGE_BYTES);
     pool->frames = nq_heap_calloc(frame_count, sizeof *pool->frames);
     pool->buckets = nq_heap_calloc(bucket_count, sizeof *pool->buckets);
-    pool->free_frames = nq_heap_calloc(frame_count, sizeof *pool->free_frames);
+    pool->spare.slots = nq_heap_calloc(frame_count, sizeof *pool->spare.slots);
+    pool->retired.slots = nq_heap_calloc(frame_count, sizeof *pool->retired.slots);
     if (pool->pages == NULL || pool->frames == NULL || pool->buckets == NULL ||
-        pool->free_frames == NULL) {
+        pool->spare.slots == NULL || pool->retired.slots == NULL) {
         return nq_fail_no_memory(ctx, "the page cache");
     }
     return nq_cache_create(ctx, policy, pool->frame_count, &pool->frames[0].mark,
@@ -91,11 +92,8 @@ nq_status nq_pool_create(nq_ctx *ctx, nq_file *file, const nq_pool_options *opti
     if (pool == NULL) {
         return nq_fail_no_memory(ctx, "the page cache");
     }
-    uint64_t frame_count = options->cache_bytes / NQ_PAGE_BYTES;
-    frame_count = frame_count < NQ_POOL_FRAMES_MIN ? NQ_POOL_FRAMES_MIN : frame_count;
-    frame_count = frame_count > UINT32_MAX / 4 ? UINT32_MAX / 4 : frame_count;
     pool->file = file;
-    pool->frame_count = (uint32_t)frame_count;
+    nq__budget_init(pool, options);
     for (uint32_t i = 0; i < NQ__POOL_STRIPES; i++) {
         nq_mutex_init(&pool->stripes[i].mutex, NQ_LOCK_POOL);
     }
@@ -130,7 +128,8 @@ void nq_pool_destroy(nq_pool *pool) {
     nq_heap_free(pool->pages);
     nq_heap_free(pool->frames);
     nq_heap_free((void *)pool->buckets);
-    nq_heap_free(pool->free_frames);
+    nq_heap_free(pool->spare.slots);
+    nq_heap_free(pool->retired.slots);
     nq_heap_free(pool);
 }
 
@@ -403,7 +402,5 @@ void nq_pool_get_stats(nq_pool *pool, nq_pool_stats *out_stats) {
     nq_mutex_unlock(&pool->order_mutex);
     out_stats->evictions = order.evictions;
     out_stats->ghost_hits = order.ghost_hits;
-    uint64_t used = atomic_load(&pool->used_count);
-    out_stats->bytes_used = (used < pool->frame_count ? used : pool->frame_count) * NQ_PAGE_BYTES;
-    out_stats->bytes_budget = (uint64_t)pool->frame_count * NQ_PAGE_BYTES;
+    nq__budget_get_stats(pool, out_stats);
 }

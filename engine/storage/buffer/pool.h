@@ -24,15 +24,21 @@ typedef struct nq_pin {
     uint32_t frame;
 } nq_pin;
 
+/* Frames there are at least, whatever the budget. */
+enum { NQ_POOL_FRAMES_MIN = 64 };
+
 typedef struct nq_pool_options {
-    uint64_t cache_bytes; /* at least NQ_POOL_FRAMES_MIN frames whatever this says */
+    uint64_t cache_bytes; /* for frames, the pool's tables, and what is charged to it */
     nq_cache_policy policy;
 } nq_pool_options;
 
-/* Every frame is allocated here. */
-enum { NQ_POOL_FRAMES_MIN = 64 };
+/* Nothing that grows is allocated later. */
 nq_status nq_pool_create(nq_ctx *ctx, nq_file *file, const nq_pool_options *options,
                          nq_pool **out_pool);
+
+/* Others of the store hold so many bytes more (or, negative, less) within the pool's budget. Frames
+ * make room for them at once as far as they are clean and nobody's; the rest follows. */
+void nq_pool_charge(nq_pool *pool, int64_t bytes);
 
 /* Does not write anything. No page is pinned any more. */
 void nq_pool_destroy(nq_pool *pool);

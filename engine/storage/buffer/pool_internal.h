@@ -51,6 +51,12 @@ typedef struct nq_pool_counters {
     uint8_t padding[32];
 } nq_pool_counters;
 
+/* Frames without a page, which are EXCLUSIVE; room for all there are. */
+typedef struct nq_frame_stack {
+    uint32_t *slots;
+    uint32_t count;
+} nq_frame_stack;
+
 typedef struct nq_pool_stripe {
     nq_mutex mutex;
 } nq_pool_stripe;
@@ -60,15 +66,20 @@ struct nq_pool {
     nq_page *pages; /* frame_count of them */
     nq_frame *frames;
     uint32_t frame_count;
+    uint64_t budget_bytes;
+    uint64_t table_bytes; /* what the pool takes beside frames */
+    _Atomic int64_t charged_bytes;
     uint32_t bucket_mask;
     _Atomic uint32_t *buckets;   /* frame index + 1 */
     _Atomic uint32_t used_count; /* frames ever used */
     nq_pool_stripe stripes[NQ__POOL_STRIPES];
     nq_mutex load_mutex;
     nq_cond loaded;
-    nq_mutex free_mutex;
-    uint32_t *free_frames; /* used before, and without a page now */
-    uint32_t free_count;
+    nq_mutex free_mutex; /* guards what follows */
+    nq_frame_stack spare;
+    nq_frame_stack retired;
+    uint32_t live_count;       /* frames that have memory */
+    _Atomic uint32_t live_max; /* changed under the lock */
     nq_mutex order_mutex;
     nq_cache *order; /* slot i is frame i */
     nq_pool_counters counters[NQ__POOL_COUNTERS];
@@ -91,11 +102,33 @@ static inline nq_page *nq__frame_page(const nq_pool *pool, const nq_frame *frame
     return pool->pages + (frame - pool->frames);
 }
 
+/* ---- evict.c ---- */
+
 /* A frame without a page, EXCLUSIVE to the caller; writes out and evicts if it must. */
 nq_status nq__pool_take_frame(nq_ctx *ctx, nq_pool *pool, nq_frame **out_frame);
 
-/* The frame, EXCLUSIVE and without a page, may be used by anybody. */
+/* Evicts clean pages as long as more frames are live than may be. */
+void nq__pool_trim(nq_pool *pool);
+
+/* ---- frames.c: frames without a page, EXCLUSIVE to the caller ---- */
+
+/* NULL: a page must go first. */
+nq_frame *nq__pool_take_spare(nq_pool *pool);
+
+/* The frame may be used by anybody, or retires. */
 void nq__pool_give_frame(nq_pool *pool, nq_frame *frame);
+
+/* False: no more frames are live than may be; the frame stays the caller's. */
+bool nq__pool_retire_excess(nq_pool *pool, nq_frame *frame);
+bool nq__pool_has_excess(nq_pool *pool);
+
+/* ---- budget.c ---- */
+
+/* Decides how many frames there are. */
+void nq__budget_init(nq_pool *pool, const nq_pool_options *options);
+void nq__budget_get_stats(nq_pool *pool, nq_pool_stats *out_stats);
+
+/* ---- pool.c ---- */
 
 /* Pins the page if it is in memory and whole; NULL otherwise. Takes no lock. */
 nq_frame *nq__pool_pin_resident(nq_pool *pool, uint32_t page);

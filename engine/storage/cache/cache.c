@@ -92,8 +92,8 @@ void nq_cache_set_capacity(nq_cache *cache, uint32_t slot_count) {
     nq__cache *body = body_of(cache);
     NQ_ASSERT(slot_count <= body->slot_count);
     body->small_max = slot_count < SMALL_SHARE ? 1 : slot_count / SMALL_SHARE;
-    body->refractory_period =
-        body->rules->has_refractory_period ? slot_count / REFRACTORY_SHARE : 0;
+    uint32_t period = body->rules->has_refractory_period ? slot_count / REFRACTORY_SHARE : 0;
+    atomic_store_explicit(&body->refractory_period, period, memory_order_relaxed);
     body->ghost.room = ghost_room(slot_count);
 }
 
@@ -105,11 +105,12 @@ bool nq__cache_count_hit(nq_cache *cache, nq_cache_mark *mark) {
         return true;
     }
     uint32_t word = atomic_load_explicit(&mark->word, memory_order_relaxed);
+    uint32_t period = atomic_load_explicit(&body->refractory_period, memory_order_relaxed);
     uint32_t now = 0;
-    if (body->refractory_period != 0) {
+    if (period != 0) {
         now = atomic_load_explicit(&body->clock, memory_order_relaxed) << NQ__CACHE_COUNT_BITS;
         uint32_t age = (now - (word & ~(uint32_t)NQ__CACHE_COUNT_MASK)) >> NQ__CACHE_COUNT_BITS;
-        if (age < body->refractory_period) {
+        if (age < period) {
             return false;
         }
     }
@@ -166,7 +167,8 @@ void nq_cache_insert(nq_cache *cache, uint32_t slot, uint32_t id) {
     uint32_t now = (uint32_t)++body->insertions;
     atomic_store_explicit(&body->clock, now, memory_order_relaxed);
     /* As if the last hit were long ago: the first to come counts. */
-    uint32_t rested = (now - body->refractory_period) << NQ__CACHE_COUNT_BITS;
+    uint32_t period = atomic_load_explicit(&body->refractory_period, memory_order_relaxed);
+    uint32_t rested = (now - period) << NQ__CACHE_COUNT_BITS;
     atomic_store_explicit(&nq__cache_mark(body, slot)->word, rested, memory_order_relaxed);
     nq__cache_enqueue(body, body->rules->enter(body, id), slot);
 }

@@ -57,8 +57,7 @@ struct nq__cache {
     uint8_t *marks;
     size_t mark_stride;
     uint32_t slot_count;
-    uint32_t refractory_period; /* insertions before another hit counts */
-    uint32_t small_max;         /* slots on probation before it is their turn to go */
+    uint32_t small_max; /* slots on probation before it is their turn to go */
     nq__queue queues[NQ__QUEUE_COUNT];
     nq__link *links;
     uint8_t *queue_of; /* each slot's queue */
@@ -66,9 +65,10 @@ struct nq__cache {
     uint64_t evictions;
     uint64_t ghost_hits;
     uint64_t insertions;
-    /* The low bits of `insertions`: hits read it, so it has a line that changes with misses only.
-     */
+    /* What hits read has a line that changes with misses only: the low bits of `insertions`, and
+     * how many of them must lie between two hits that count. */
     _Alignas(NQ__CACHE_LINE_BYTES) _Atomic uint32_t clock;
+    _Atomic uint32_t refractory_period;
 };
 
 static inline nq_cache_mark *nq__cache_mark(nq__cache *cache, uint32_t slot) {

@@ -1,4 +1,4 @@
-/* Clock, entropy, CPU and thread names: what the machine answers makes sense. */
+/* Clock, entropy, CPU, memory and thread names: what the machine answers makes sense. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,9 +9,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/ground/base/heap.h"
 #include "engine/ground/os/clock.h"
 #include "engine/ground/os/cpu.h"
 #include "engine/ground/os/entropy.h"
+#include "engine/ground/os/memory.h"
 #include "engine/ground/os/thread.h"
 
 static void the_monotonic_clock_never_goes_back(void **state) {
@@ -71,6 +73,25 @@ static void read_name(void *argument) {
     (void)pthread_getname_np(pthread_self(), argument, 16);
 }
 
+static void discarded_memory_goes_back_and_stays_usable(void **state) {
+    (void)state;
+    enum { BYTES = 64 << 20, EDGE = 100 };
+    uint8_t *memory = nq_heap_alloc(BYTES);
+    assert_non_null(memory);
+    memset(memory, 7, BYTES);
+    uint64_t before = nq_cpu_resident_bytes();
+    nq_memory_discard(memory + EDGE, BYTES - 2 * EDGE);
+    assert_int_equal(memory[EDGE - 1], 7);
+    assert_int_equal(memory[BYTES - EDGE], 7);
+    uint8_t middle = memory[BYTES / 2]; /* an emulator may leave it as it was */
+    assert_true(middle == 7 || (middle == 0 && nq_cpu_resident_bytes() < before - BYTES / 2));
+    memset(memory, 8, BYTES);
+    assert_int_equal(memory[BYTES / 2], 8);
+    nq_memory_discard(memory + 10, 20); /* less than a page */
+    assert_int_equal(memory[15], 8);
+    nq_heap_free(memory);
+}
+
 static void a_thread_bears_its_name_cut_to_what_the_kernel_keeps(void **state) {
     (void)state;
     nq_ctx ctx;
@@ -90,6 +111,7 @@ int main(void) {
         cmocka_unit_test(a_deadline_does_not_overflow),
         cmocka_unit_test(entropy_fills_all_of_it_and_differs_each_time),
         cmocka_unit_test(the_machine_has_processors_and_memory),
+        cmocka_unit_test(discarded_memory_goes_back_and_stays_usable),
         cmocka_unit_test(a_thread_bears_its_name_cut_to_what_the_kernel_keeps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,18 +21,17 @@ typedef struct fixture {
     nq_pool *pool;
 } fixture;
 
-static void set_up_with(fixture *f, nq_cache_policy policy) {
+static void set_up_with(fixture *f, nq_pool_options options) {
     nq_ctx_init(&f->ctx, NULL);
     nq_sim_options sim = {.seed = 1};
     assert_int_equal(nq_sim_vfs_create(&f->ctx, &sim, &f->disk), NQ_OK);
     assert_int_equal(
         nq_vfs_open(&f->ctx, nq_sim_vfs_as_vfs(f->disk), "data", NQ_OPEN_CREATE, &f->file), NQ_OK);
-    nq_pool_options options = {.policy = policy};
     assert_int_equal(nq_pool_create(&f->ctx, f->file, &options, &f->pool), NQ_OK);
 }
 
 static void set_up(fixture *f) {
-    set_up_with(f, NQ_CACHE_S3FIFO);
+    set_up_with(f, (nq_pool_options){0});
 }
 
 static void tear_down(fixture *f) {
@@ -56,7 +55,7 @@ static bool holds_its_id(const nq_page *page, uint32_t id) {
 
 static void come_and_go(nq_cache_policy policy) {
     fixture f;
-    set_up_with(&f, policy);
+    set_up_with(&f, (nq_pool_options){.policy = policy});
     enum { PAGES = 5 * NQ_POOL_FRAMES_MIN };
     for (uint32_t id = 4; id < PAGES; id++) {
         make_page(&f, id);
@@ -301,9 +300,87 @@ static void a_disk_that_refuses_writes_costs_clean_pages_only(void **state) {
     tear_down(&f);
 }
 
+/* ---- The budget ---- */
+
+enum { BUDGET = 4 << 20 };
+
+static void set_up_with_budget(fixture *f) {
+    set_up_with(f, (nq_pool_options){.cache_bytes = BUDGET});
+    for (uint32_t id = 4; id < 4 + BUDGET / NQ_PAGE_BYTES; id++) {
+        make_page(f, id);
+    }
+}
+
+static uint64_t bytes_used(fixture *f) {
+    nq_pool_stats stats;
+    nq_pool_get_stats(f->pool, &stats);
+    assert_int_equal(stats.bytes_budget, BUDGET);
+    return stats.bytes_used;
+}
+
+static void tables_and_frames_fit_the_budget_and_fill_it(void **state) {
+    (void)state;
+    fixture f;
+    set_up_with_budget(&f);
+    uint64_t used = bytes_used(&f);
+    assert_true(used <= BUDGET && used > BUDGET - 2 * NQ_PAGE_BYTES);
+    tear_down(&f);
+}
+
+static void what_others_take_pages_give_up(void **state) {
+    (void)state;
+    fixture f;
+    set_up_with_budget(&f);
+    uint64_t written;
+    assert_int_equal(nq_pool_write_dirty(&f.ctx, f.pool, 1, &written), NQ_OK);
+    nq_pool_charge(f.pool, 1 << 20);
+    uint64_t used = bytes_used(&f);
+    assert_true(used <= BUDGET && used > BUDGET - 2 * NQ_PAGE_BYTES);
+    for (uint32_t id = 4; id < 4 + BUDGET / NQ_PAGE_BYTES; id++) {
+        assert_int_equal(pin_and_unpin(&f, id), NQ_OK);
+        assert_true(bytes_used(&f) <= BUDGET);
+    }
+    nq_pool_charge(f.pool, -(1 << 20));
+    assert_true(bytes_used(&f) <= BUDGET - (1 << 20) + NQ_PAGE_BYTES);
+    for (uint32_t id = 4; id < 4 + BUDGET / NQ_PAGE_BYTES; id++) {
+        assert_int_equal(pin_and_unpin(&f, id), NQ_OK);
+    }
+    used = bytes_used(&f);
+    assert_true(used <= BUDGET && used > BUDGET - 2 * NQ_PAGE_BYTES);
+    tear_down(&f);
+}
+
+static void dirty_pages_follow_when_frames_are_wanted(void **state) {
+    (void)state;
+    fixture f;
+    set_up_with_budget(&f);
+    nq_pool_charge(f.pool, 1 << 20); /* nothing is clean */
+    assert_true(bytes_used(&f) > BUDGET);
+    make_page(&f, 5000);
+    assert_true(bytes_used(&f) <= BUDGET);
+    tear_down(&f);
+}
+
+static void the_least_frames_stay_whatever_is_charged(void **state) {
+    (void)state;
+    fixture f;
+    set_up_with_budget(&f);
+    nq_pool_charge(f.pool, (int64_t)1 << 40);
+    nq_pin pins[NQ_POOL_FRAMES_MIN];
+    for (uint32_t i = 0; i < NQ_POOL_FRAMES_MIN; i++) {
+        assert_int_equal(nq_pool_pin(&f.ctx, f.pool, (nq_page_ref){4 + i, 1}, &pins[i]), NQ_OK);
+    }
+    nq_pin pin;
+    assert_int_equal(nq_pool_pin(&f.ctx, f.pool, (nq_page_ref){400, 1}, &pin), NQ_MEMORY_LIMIT);
+    for (uint32_t i = 0; i < NQ_POOL_FRAMES_MIN; i++) {
+        nq_pool_unpin(f.pool, &pins[i]);
+    }
+    tear_down(&f);
+}
+
 /* ---- Many at once ---- */
 
-enum { SHARED_PAGES = 3 * NQ_POOL_FRAMES_MIN, PINS = 4000, THREADS = 4 };
+enum { SHARED_PAGES = 3 * NQ_POOL_FRAMES_MIN, PINS = 4000, THREADS = 4, CHARGES = 100 };
 
 typedef struct readers {
     fixture *f;
@@ -330,7 +407,7 @@ static void pin_often(void *argument) {
 
 static void share_few_frames(nq_cache_policy policy) {
     fixture f;
-    set_up_with(&f, policy);
+    set_up_with(&f, (nq_pool_options){.policy = policy, .cache_bytes = 1 << 20});
     for (uint32_t id = 4; id < SHARED_PAGES; id++) {
         make_page(&f, id);
     }
@@ -339,6 +416,10 @@ static void share_few_frames(nq_cache_policy policy) {
     for (int i = 0; i < THREADS; i++) {
         assert_int_equal(nq_thread_start(&f.ctx, &threads[i], "reader", pin_often, &r), NQ_OK);
     }
+    for (int i = 0; i < CHARGES; i++) {
+        nq_pool_charge(f.pool, i % 2 == 0 ? 300 << 10 : -(300 << 10));
+        nq_thread_sleep_ns(10000);
+    }
     for (int i = 0; i < THREADS; i++) {
         nq_thread_join(&threads[i]);
     }
@@ -346,6 +427,7 @@ static void share_few_frames(nq_cache_policy policy) {
     nq_pool_stats stats;
     nq_pool_get_stats(f.pool, &stats);
     assert_int_equal(stats.hits + stats.misses, THREADS * PINS);
+    assert_true(stats.bytes_used <= stats.bytes_budget);
     tear_down(&f);
 }
 
@@ -368,6 +450,10 @@ int main(void) {
         cmocka_unit_test(only_generations_asked_for_are_written),
         cmocka_unit_test(a_failed_write_loses_nothing),
         cmocka_unit_test(a_disk_that_refuses_writes_costs_clean_pages_only),
+        cmocka_unit_test(tables_and_frames_fit_the_budget_and_fill_it),
+        cmocka_unit_test(what_others_take_pages_give_up),
+        cmocka_unit_test(dirty_pages_follow_when_frames_are_wanted),
+        cmocka_unit_test(the_least_frames_stay_whatever_is_charged),
         cmocka_unit_test(many_threads_share_few_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
