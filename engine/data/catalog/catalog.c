@@ -52,7 +52,6 @@ static void destroy(nq_catalog *catalog) {
         nq_catalog_snapshot_release(catalog->recent[i]);
     }
     nq__sequences_destroy(catalog);
-    nq_cond_deinit(&catalog->claims_changed);
     nq_mutex_deinit(&catalog->mutex);
     nq_mutex_deinit(&catalog->sequence_mutex);
     nq_heap_free(catalog);
@@ -69,7 +68,6 @@ nq_status nq_catalog_open(nq_ctx *ctx, nq_store *store, int64_t (*wall_us)(void)
     catalog->wall_us = wall_us;
     nq_mutex_init(&catalog->mutex, NQ_LOCK_CATALOG);
     nq_mutex_init(&catalog->sequence_mutex, NQ_LOCK_SEQUENCE);
-    nq_cond_init(&catalog->claims_changed);
     nq_status status = load_first(ctx, catalog);
     if (status == NQ_OK) {
         status = nq__catalog_purge(ctx, catalog);

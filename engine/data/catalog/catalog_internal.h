@@ -1,9 +1,9 @@
 /* What the files of this room share: the objects behind the handles.
  *
- * One mutex (NQ_LOCK_CATALOG) guards the list of versions, the registry of table states and all
- * claims; a second (NQ_LOCK_SEQUENCE) guards counters, because they read and write the store.
- * Reference counts are atomic, so that a plan may drop its snapshot without either; the mutex is
- * never held while a reference is dropped. */
+ * One mutex (NQ_LOCK_CATALOG) guards the list of versions and the registry of table states; a
+ * second (NQ_LOCK_SEQUENCE) guards counters, because they read and write the store. Reference
+ * counts are atomic, so that a plan may drop its snapshot without either; the mutex is never held
+ * while a reference is dropped. */
 #ifndef NQ_DATA_CATALOG_CATALOG_INTERNAL_H
 #define NQ_DATA_CATALOG_CATALOG_INTERNAL_H
 
@@ -16,8 +16,7 @@
 enum {
     NQ__CATALOG_RECENT_COUNT = 8,  /* versions kept decoded beside the current one */
     NQ__STATE_BUCKET_COUNT = 1024, /* of the registry; a power of two */
-    NQ__CLAIM_WAIT_SECONDS = 10,
-    NQ__SEQUENCE_BLOCK = 32, /* numbers a crash may skip */
+    NQ__SEQUENCE_BLOCK = 32,       /* numbers a crash may skip */
 };
 
 /* Keys of the catalog tree, by their first byte. */
@@ -37,11 +36,7 @@ struct nq_table_state {
     nq_catalog *catalog;
     uint32_t tree;
     uint32_t reference_count;
-    uint32_t writer_count;               /* transactions that claimed it shared */
-    const nq_data_txn *exclusive_holder; /* dropping or emptying it; NULL: nobody */
-    const nq_data_txn *upgrader;         /* a writer waiting to be the only one */
-    bool is_gone;                        /* dropped or emptied by a committed transaction */
-    _Atomic uint64_t next_row_id;        /* 0: not read from the tree yet */
+    _Atomic uint64_t next_row_id; /* 0: not read from the tree yet */
 };
 
 /* Of one generated column. Guarded by the sequence mutex. */
@@ -74,7 +69,6 @@ struct nq_catalog {
     int64_t (*wall_us)(void);
     _Atomic uint64_t private_id; /* of the last snapshot made for uncommitted changes */
     nq_mutex mutex;
-    nq_cond claims_changed;
     nq_catalog_snapshot *current;
     nq_catalog_snapshot *recent[NQ__CATALOG_RECENT_COUNT]; /* older ones, a ring */
     uint32_t recent_next;
@@ -83,14 +77,6 @@ struct nq_catalog {
     nq_mutex sequence_mutex;
     nq__sequence *sequences;
 };
-
-typedef struct nq__claim {
-    nq_table_state *state;
-    bool is_exclusive;
-    bool is_shared;
-} nq__claim;
-
-enum { NQ__CLAIM_COUNT_INLINE = 4 };
 
 struct nq_data_txn {
     nq_catalog *catalog;
@@ -101,10 +87,6 @@ struct nq_data_txn {
     bool has_ddl; /* wrote the catalog, perhaps rolled back since */
     uint64_t written_bytes;
     nq_catalog_snapshot *seen; /* NULL: look it up */
-    uint32_t claim_count;
-    uint32_t claim_capacity;
-    nq__claim *claims; /* inline_claims, or from the heap */
-    nq__claim inline_claims[NQ__CLAIM_COUNT_INLINE];
 };
 
 /* table_record.c: a table as bytes, and back. The record is allocated from `arena`. */
@@ -133,10 +115,9 @@ uint64_t nq__catalog_next_private_id(nq_catalog *catalog);
 /* state.c */
 nq_table_state *nq__table_state_acquire(nq_catalog *catalog, nq_tree_id tree);
 void nq__table_state_release(nq_table_state *state);
-nq_status nq__claim_exclusive(nq_ctx *ctx, nq_data_txn *txn, nq_table_state *state);
-/* The tables claimed alone are gone: of a transaction that has committed. Under the mutex. */
-void nq__claims_mark_gone(nq_data_txn *txn, const nq_catalog_snapshot *after);
-void nq__claims_release(nq_data_txn *txn);
+
+/* claim.c: waits until nobody else writes to the table, and keeps it so. */
+nq_status nq__claim_alone(nq_ctx *ctx, nq_data_txn *txn, const nq_table *table);
 
 /* sequence.c */
 nq_status nq__sequences_save(nq_ctx *ctx, nq_catalog *catalog);

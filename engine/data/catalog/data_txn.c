@@ -14,8 +14,6 @@ nq_status nq_data_txn_begin(nq_ctx *ctx, nq_catalog *catalog, const nq_txn_optio
     txn->catalog = catalog;
     txn->is_read_only = options != NULL && options->read_only;
     txn->repeats_reads = options != NULL && options->isolation != NQ_READ_COMMITTED;
-    txn->claims = txn->inline_claims;
-    txn->claim_capacity = NQ__CLAIM_COUNT_INLINE;
     nq_status status = nq_txn_begin(ctx, catalog->store, options, &txn->txn);
     if (status != NQ_OK) {
         nq_heap_free(txn);
@@ -31,7 +29,6 @@ static void forget_seen(nq_data_txn *txn) {
 }
 
 static void end(nq_data_txn *txn) {
-    nq__claims_release(txn);
     forget_seen(txn);
     nq_heap_free(txn);
 }
@@ -73,7 +70,6 @@ static nq_status commit_ddl(nq_ctx *ctx, nq_data_txn *txn, const nq_commit_optio
     status = nq_txn_commit(ctx, txn->txn, options, &lsn);
     nq_mutex_lock(&catalog->mutex);
     if (status == NQ_OK) {
-        nq__claims_mark_gone(txn, next);
         evicted = publish(catalog, next, lsn.value);
         next = NULL;
     }

@@ -190,7 +190,7 @@ static nq_status take_table(nq_ctx *ctx, nq_data_txn *txn, nq_bytes name,
         return status;
     }
     NQ_TRY(bump_version(ctx, txn));
-    return nq__claim_exclusive(ctx, txn, (*out_table)->state);
+    return nq__claim_alone(ctx, txn, *out_table);
 }
 
 nq_status nq_data_txn_drop_table(nq_ctx *ctx, nq_data_txn *txn, nq_bytes name) {

@@ -25,6 +25,8 @@ typedef enum nq_lock_rank {
     NQ_LOCK_STORE_CHECKPOINT,  /* one checkpoint at a time */
     NQ_LOCK_STORE_COMMIT,      /* commits take turns applying their writes */
     NQ_LOCK_STORE_WAITS,       /* which transaction waits for whom */
+    NQ_LOCK_STORE_TREES,       /* the table of tree locks */
+    NQ_LOCK_STORE_WRITES,      /* a transaction's write set, from those who enter its row locks */
     NQ_LOCK_STORE_ROWS,        /* the table of row locks; one stripe */
     NQ_LOCK_STORE_SNAPSHOTS,   /* published roots and who reads them */
     NQ_LOCK_STORE_SPACE,       /* free pages */

@@ -44,6 +44,11 @@ static inline void nq_btree_entry_release(nq_pool *pool, nq_btree_entry *entry) 
     nq_pool_unpin(pool, &entry->pin);
 }
 
+/* Whether nothing at this key was changed after `generation`, at which the tree was not empty;
+ * false when that is not known without comparing. */
+nq_status nq_btree_is_unchanged_since(nq_ctx *ctx, nq_pool *pool, const nq_tree *tree, nq_bytes key,
+                                      uint64_t generation, bool *out_is_unchanged);
+
 /* How long the value of an entry is. */
 size_t nq_btree_value_bytes(nq_bytes payload, bool is_overflow);
 

@@ -205,6 +205,7 @@ void nq_store_get_stats(const nq_store *store, nq_store_stats *out_stats) {
         .free_pages = free_count,
         .open_txns = atomic_load(&counters->open_txns),
         .open_snapshots = version_count,
+        .waiting_txns = atomic_load(&counters->waiting_txns),
         .recovered_commits = store->recovered_commits,
         .log_tail_bytes_cut = store->log_tail_bytes_cut,
     };

@@ -105,6 +105,16 @@ nq_status nq_txn_tree_create(nq_ctx *ctx, nq_txn *txn, nq_tree_id *out_tree);
 /* Its pages are freed when no snapshot needs them. */
 nq_status nq_txn_tree_drop(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree);
 
+/* Locks a tree until the transaction ends, as writing to it does anyway: SHARED with others who
+ * write to it, or ALONE. Waits as for a row. A tree that was dropped since the snapshot fails with
+ * NQ_WRITE_CONFLICT. */
+typedef enum nq_tree_access {
+    NQ_TREE_UNLOCKED,
+    NQ_TREE_SHARED,
+    NQ_TREE_ALONE,
+} nq_tree_access;
+nq_status nq_txn_tree_lock(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_tree_access access);
+
 /* Savepoints nest; the mark of one stays valid until it is released, rolled back beyond, or the
  * transaction ends. Rolling back keeps the locks. */
 typedef struct nq_savepoint {
@@ -182,6 +192,7 @@ typedef struct nq_store_stats {
     uint64_t pages_read, pages_written, log_bytes, log_syncs, commits, rollbacks, conflicts,
         deadlocks;
     uint64_t checkpoints, data_file_bytes, free_pages, open_txns, open_snapshots;
+    uint64_t waiting_txns;       /* for locks */
     uint64_t recovered_commits;  /* replayed from the log when it was opened */
     uint64_t log_tail_bytes_cut; /* of an unfinished last write, at open */
 } nq_store_stats;

@@ -17,6 +17,7 @@
 #include "engine/storage/btree/btree.h"
 #include "engine/storage/buffer/space.h"
 #include "engine/storage/page/superblock.h"
+#include "engine/storage/store/lock_internal.h"
 #include "engine/storage/store/store.h"
 #include "engine/storage/wal/log.h"
 
@@ -58,18 +59,9 @@ typedef struct nq_version {
 
 /* ---- The store ---- */
 
-typedef struct nq_row_lock nq_row_lock;
-enum { NQ__LOCK_STRIPES = 64, NQ__LOCK_BUCKETS = 1 << 16 };
-
-typedef struct nq_lock_table {
-    nq_mutex stripes[NQ__LOCK_STRIPES];
-    nq_row_lock **buckets;
-    nq_mutex wait_mutex; /* guards who waits for whom */
-} nq_lock_table;
-
 typedef struct nq_store_counters {
     _Atomic uint64_t commits, rollbacks, conflicts, deadlocks, checkpoints;
-    _Atomic uint64_t open_txns, open_snapshots;
+    _Atomic uint64_t open_txns, open_snapshots, waiting_txns;
 } nq_store_counters;
 
 struct nq_store {

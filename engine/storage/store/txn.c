@@ -17,10 +17,12 @@ nq_status nq_txn_begin(nq_ctx *ctx, nq_store *store, const nq_txn_options *optio
     txn->value = txn->value_room;
     txn->value_capacity = sizeof txn->value_room;
     txn->has_waiters = false;
-    txn->owned = NULL;
+    txn->tree_locks = NULL;
+    txn->request = NULL;
     txn->waits_for = NULL;
     txn->waiters = NULL;
-    txn->next_waiter = NULL;
+    txn->visit = 0;
+    nq_mutex_init(&txn->writes_mutex, NQ_LOCK_STORE_WRITES);
     nq_cond_init(&txn->granted);
     nq_arena_init(&txn->arena, store->options.txn_bytes_max);
     txn->snapshot = nq__version_acquire(store);
@@ -37,6 +39,7 @@ void nq__txn_end(nq_txn *txn) {
     if (txn->value != txn->value_room) {
         nq_heap_free(txn->value);
     }
+    nq_mutex_deinit(&txn->writes_mutex);
     nq_cond_deinit(&txn->granted);
     nq_arena_deinit(&txn->arena);
     atomic_fetch_sub_explicit(&store->counters.open_txns, 1, memory_order_relaxed);

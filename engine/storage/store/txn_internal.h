@@ -5,33 +5,6 @@
 
 #include "engine/storage/store/store_internal.h"
 
-/* ---- Locks (row_lock.c) ---- */
-
-typedef enum nq_lock_mode {
-    NQ__LOCK_ROW,            /* one key, exclusive */
-    NQ__LOCK_TREE_SHARED,    /* a tree is being written to */
-    NQ__LOCK_TREE_EXCLUSIVE, /* a tree is being dropped */
-} nq_lock_mode;
-
-/* A lock held or asked for; lives in its owner's memory until the owner ends. */
-struct nq_row_lock {
-    nq_row_lock *next;       /* in its bucket */
-    nq_row_lock *next_owned; /* of its owner */
-    nq_txn *owner;
-    uint32_t hash;
-    uint32_t tree;
-    nq_lock_mode mode;
-    nq_bytes key; /* empty for trees */
-};
-
-/* Grants the lock, waiting for its holders. Fails with NQ_LOCK_TIMEOUT, NQ_DEADLOCK, or what ends
- * the context; the lock is not held then. */
-nq_status nq__lock_acquire(nq_ctx *ctx, nq_txn *txn, nq_row_lock *lock);
-/* Lets go of every lock of the transaction and wakes those who wait for it. */
-void nq__lock_release_all(nq_txn *txn);
-nq_status nq__lock_table_init(nq_ctx *ctx, nq_lock_table *table);
-void nq__lock_table_deinit(nq_lock_table *table);
-
 /* ---- Writes (write_set.c): an ordered set of (tree, key), a skip list in the txn's arena ---- */
 
 enum { NQ__WRITE_HEIGHT_MAX = 14 };
@@ -95,7 +68,7 @@ typedef struct nq_txn_tree {
     uint32_t id;
     bool is_cached;
     bool exists;
-    bool is_locked; /* the tree's shared lock is held; outlives the snapshot */
+    nq_tree_lock *lock; /* NULL: not asked for yet; outlives the snapshot */
     nq_tree tree;
 } nq_txn_tree;
 
@@ -117,11 +90,15 @@ struct nq_txn {
     size_t value_capacity;
     uint8_t value_room[NQ__TXN_VALUE_BYTES];
 
-    nq_row_lock *owned; /* locks held */
+    nq_mutex writes_mutex;    /* guards the links of `writes` from whoever enters our rows */
+    nq_tree_lock *tree_locks; /* asked for by this transaction */
     _Atomic bool has_waiters;
-    nq_txn *waits_for; /* under the lock table's wait mutex, as what follows */
-    nq_txn *waiters;   /* those who wait for this one */
+    const nq_lock_request *request; /* waited for; under the wait mutex, as what follows */
+    nq_txn *waits_for;              /* who wakes us */
+    nq_txn *waiters;                /* those whom we wake */
     nq_txn *next_waiter;
+    nq_txn *next_visit; /* of a search for circles */
+    uint64_t visit;
     nq_cond granted;
 };
 
@@ -131,6 +108,14 @@ void nq__txn_end(nq_txn *txn);
 /* The tree as of the snapshot and of the transaction's own changes. Fails with NQ_TABLE_NOT_FOUND;
  * *out_tree is borrowed until the next call. */
 nq_status nq__txn_get_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_txn_tree **out_tree);
+
+/* ---- conflict.c: with the row's, or the tree's, lock held ---- */
+
+/* Fail with NQ_WRITE_CONFLICT when the key was changed, or the tree dropped, since the snapshot. */
+nq_status nq__check_row_conflict(nq_ctx *ctx, nq_txn *txn, const nq_txn_tree *tree, nq_bytes key);
+nq_status nq__check_tree_conflict(nq_ctx *ctx, nq_txn *txn, const nq_txn_tree *tree);
+
+/* ---- read.c ---- */
 
 /* Copies a value to where the caller's borrow of it lives: *buffer, grown as needed, at first
  * `room`. */

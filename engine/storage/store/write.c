@@ -1,17 +1,7 @@
-/* Write: put, insert, remove and the coming and going of trees, all into the private write set.
- *
- * The first writer of a key wins: the key's lock is taken before anything is looked at, and when
- * the published version is newer than the snapshot the key is compared in both. Comparing bytes
- * instead of stamps lets a key pass that was changed and changed back, which no outcome can tell
- * apart. */
+/* Write: put, insert, remove and the coming and going of trees, all into the private write set. The
+ * key's lock is taken before anything is looked at. */
 #include "engine/storage/page/bug.h"
 #include "engine/storage/store/txn_internal.h"
-
-static nq_status fail_conflict(nq_ctx *ctx, nq_txn *txn) {
-    atomic_fetch_add(&txn->store->counters.conflicts, 1);
-    return nq_fail(ctx, NQ_WRITE_CONFLICT,
-                   "another transaction changed the row after this one's snapshot");
-}
 
 static nq_status fail_txn_memory(nq_ctx *ctx, const nq_txn *txn) {
     nq_status status = nq_fail(ctx, NQ_MEMORY_LIMIT, "the transaction's changes exceed %llu bytes",
@@ -39,109 +29,44 @@ static nq_status check_may_write(nq_ctx *ctx, nq_txn *txn, nq_bytes key, nq_byte
     return NQ_OK;
 }
 
-/* ---- First updater wins ---- */
+/* ---- The place of a write ---- */
 
-static bool is_same_value(const nq_btree_entry *left, const nq_btree_entry *right) {
-    if (left->pin.page == NULL || right->pin.page == NULL) {
-        return left->pin.page == right->pin.page;
+/* Makes the write of a key if need be, NONE at first. NULL: out of memory. */
+static nq_write *add_write(nq_txn *txn, uint32_t tree, nq_bytes key, const nq_tree_lock *lock) {
+    nq_mutex_lock(&txn->writes_mutex);
+    nq_write *write = nq__write_set_add(&txn->writes, tree, key);
+    if (write != NULL && (lock == NULL || lock->is_solo || lock->held == NQ_TREE_ALONE)) {
+        write->lock.is_held = true;
     }
-    return left->pin.page == right->pin.page || (left->is_overflow == right->is_overflow &&
-                                                 nq_bytes_equal(left->payload, right->payload));
+    nq_mutex_unlock(&txn->writes_mutex);
+    return write;
 }
 
-/* Whether a key of a tree is the same in the snapshot and in a newer version. */
-static nq_status compare_versions(nq_ctx *ctx, nq_txn *txn, const nq_version *newer, uint32_t tree,
-                                  nq_bytes key, bool *out_is_same) {
-    *out_is_same = false;
-    nq_tree trees[2];
-    bool exists[2];
-    NQ_TRY(nq__tree_find(ctx, txn->store, txn->snapshot, tree, &trees[0], &exists[0]));
-    NQ_TRY(nq__tree_find(ctx, txn->store, newer, tree, &trees[1], &exists[1]));
-    if (exists[0] != exists[1]) {
+/* Keeps everybody else from dropping the tree, or from writing to it at all. */
+static nq_status hold_tree(nq_ctx *ctx, nq_txn *txn, nq_txn_tree *tree, nq_tree_access access) {
+    if (tree->lock != NULL && tree->lock->held >= access) {
         return NQ_OK;
     }
-    if (trees[0].root.page == trees[1].root.page && trees[0].root.stamp == trees[1].root.stamp) {
-        *out_is_same = true;
-        return NQ_OK;
-    }
-    nq_btree_entry entries[2];
-    NQ_TRY(nq_btree_find(ctx, txn->store->pool, &trees[0], key, &entries[0]));
-    nq_status status = nq_btree_find(ctx, txn->store->pool, &trees[1], key, &entries[1]);
-    if (status == NQ_OK) {
-        *out_is_same = is_same_value(&entries[0], &entries[1]);
-        nq_btree_entry_release(txn->store->pool, &entries[1]);
-    }
-    nq_btree_entry_release(txn->store->pool, &entries[0]);
-    return status;
-}
-
-/* With the key's lock held (S5): fails if somebody changed it since the snapshot. */
-static nq_status check_conflict(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_bytes key) {
-    nq_store *store = txn->store;
-    if (atomic_load(&store->published_generation) == txn->snapshot->generation) {
-        return NQ_OK;
-    }
-    nq_version *newer = nq__version_acquire(store);
-    bool is_same;
-    nq_status status = compare_versions(ctx, txn, newer, tree, key, &is_same);
-    nq__version_release(store, newer);
-    if (status != NQ_OK) {
-        return status;
-    }
-    return is_same || NQ_HAS_BUG(CONFLICT_NOT_SEEN) ? NQ_OK : fail_conflict(ctx, txn);
-}
-
-/* ---- Locks ---- */
-
-/* Keeps the tree from being dropped, once for each tree. */
-static nq_status lock_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_lock_mode mode) {
-    nq_row_lock *lock = nq_arena_alloc(&txn->arena, sizeof *lock);
-    if (lock == NULL) {
-        return fail_txn_memory(ctx, txn);
-    }
-    *lock = (nq_row_lock){.tree = tree, .mode = mode};
-    NQ_TRY(nq__lock_acquire(ctx, txn, lock));
-    if (tree < NQ__TREE_USER_FIRST ||
-        atomic_load(&txn->store->published_generation) == txn->snapshot->generation) {
-        return NQ_OK;
-    }
-    uint8_t key[4];
-    nq__tree_key_encode(tree, key);
-    nq_version *newer = nq__version_acquire(txn->store);
-    nq_tree now;
-    bool exists_now = true;
-    nq_tree then;
-    bool existed_then;
-    nq_status status = nq__tree_find(ctx, txn->store, newer, tree, &now, &exists_now);
-    nq__version_release(txn->store, newer);
-    if (status == NQ_OK) {
-        status = nq__tree_find(ctx, txn->store, txn->snapshot, tree, &then, &existed_then);
-    }
-    if (status == NQ_OK && existed_then && !exists_now) {
-        return fail_conflict(ctx, txn);
-    }
-    return status;
+    nq_tree_lock *lock;
+    NQ_TRY(nq__lock_tree(ctx, txn, tree->id, access, &lock));
+    NQ_TRY(nq__check_tree_conflict(ctx, txn, tree));
+    tree->lock = lock;
+    return NQ_OK;
 }
 
 /* The locked write of a key, NONE if the transaction has not written it yet. */
-static nq_status get_write(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_bytes key,
+static nq_status get_write(nq_ctx *ctx, nq_txn *txn, const nq_txn_tree *tree, nq_bytes key,
                            nq_write **out_write) {
-    nq_write *write = nq__write_set_add(&txn->writes, tree, key);
+    nq_write *write = add_write(txn, tree->id, key, tree->lock);
     if (write == NULL) {
         return fail_txn_memory(ctx, txn);
     }
-    *out_write = write;
-    if (write->lock.owner == NULL) {
-        nq_status status = nq__lock_acquire(ctx, txn, &write->lock);
-        if (status != NQ_OK) {
-            write->lock.owner = NULL;
-            return status;
-        }
-    }
+    NQ_TRY(nq__lock_row(ctx, tree->lock, &write->lock));
     if (!write->is_checked) {
-        NQ_TRY(check_conflict(ctx, txn, tree, key));
+        NQ_TRY(nq__check_row_conflict(ctx, txn, tree, key));
         write->is_checked = true;
     }
+    *out_write = write;
     return NQ_OK;
 }
 
@@ -185,11 +110,8 @@ static nq_status begin_write(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_bytes k
                              nq_txn_tree **out_tree, nq_write **out_write) {
     NQ_TRY(check_may_write(ctx, txn, key, value));
     NQ_TRY(nq__txn_get_tree(ctx, txn, tree, out_tree));
-    if (!(*out_tree)->is_locked) {
-        NQ_TRY(lock_tree(ctx, txn, tree, NQ__LOCK_TREE_SHARED));
-        (*out_tree)->is_locked = true;
-    }
-    return get_write(ctx, txn, tree, key, out_write);
+    NQ_TRY(hold_tree(ctx, txn, *out_tree, NQ_TREE_SHARED));
+    return get_write(ctx, txn, *out_tree, key, out_write);
 }
 
 nq_status nq_txn_put(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bytes key, nq_bytes value) {
@@ -229,37 +151,40 @@ nq_status nq_txn_remove(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bytes key,
 
 /* ---- Trees ---- */
 
+/* Says in the directory that a tree comes or goes. The tree's lock, ours alone, is the entry's. */
+static nq_status write_directory(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_write_kind kind) {
+    uint8_t key[4];
+    nq__tree_key_encode(tree, key);
+    nq_write *write = add_write(txn, NQ__TREE_DIRECTORY, nq_bytes_of(key, sizeof key), NULL);
+    if (write == NULL) {
+        return fail_txn_memory(ctx, txn);
+    }
+    txn->has_tree_changes = true;
+    return set_write(ctx, txn, write, kind, (nq_bytes){0});
+}
+
 nq_status nq_txn_tree_create(nq_ctx *ctx, nq_txn *txn, nq_tree_id *out_tree) {
     *out_tree = (nq_tree_id){0};
     NQ_TRY(check_may_write(ctx, txn, (nq_bytes){0}, (nq_bytes){0}));
     uint32_t tree = atomic_fetch_add(&txn->store->next_tree, 1);
-    uint8_t key[4];
-    nq__tree_key_encode(tree, key);
-    nq_write *write;
-    NQ_TRY(get_write(ctx, txn, NQ__TREE_DIRECTORY, nq_bytes_of(key, sizeof key), &write));
-    NQ_TRY(set_write(ctx, txn, write, NQ__WRITE_PUT, (nq_bytes){0}));
-    txn->has_tree_changes = true;
+    nq_tree_lock *lock;
+    NQ_TRY(nq__lock_tree(ctx, txn, tree, NQ_TREE_ALONE, &lock));
+    NQ_TRY(write_directory(ctx, txn, tree, NQ__WRITE_PUT));
     out_tree->value = tree;
     return NQ_OK;
 }
 
-nq_status nq_txn_tree_drop(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree) {
+nq_status nq_txn_tree_lock(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_tree_access access) {
     NQ_TRY(check_may_write(ctx, txn, (nq_bytes){0}, (nq_bytes){0}));
     nq_txn_tree *found;
     NQ_TRY(nq__txn_get_tree(ctx, txn, tree.value, &found));
+    return hold_tree(ctx, txn, found, access);
+}
+
+nq_status nq_txn_tree_drop(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree) {
     if (tree.value < NQ__TREE_USER_FIRST) {
         return nq_fail(ctx, NQ_INVALID_ARGUMENT, "tree %u cannot be dropped", tree.value);
     }
-    NQ_TRY(lock_tree(ctx, txn, tree.value, NQ__LOCK_TREE_EXCLUSIVE));
-    uint8_t key[4];
-    nq__tree_key_encode(tree.value, key);
-    nq_write *write =
-        nq__write_set_add(&txn->writes, NQ__TREE_DIRECTORY, nq_bytes_of(key, sizeof key));
-    if (write == NULL) {
-        return fail_txn_memory(ctx, txn);
-    }
-    /* The tree's own lock, which keeps everybody out, stands for the entry's. */
-    NQ_TRY(set_write(ctx, txn, write, NQ__WRITE_REMOVE, (nq_bytes){0}));
-    txn->has_tree_changes = true;
-    return NQ_OK;
+    NQ_TRY(nq_txn_tree_lock(ctx, txn, tree, NQ_TREE_ALONE));
+    return write_directory(ctx, txn, tree.value, NQ__WRITE_REMOVE);
 }

@@ -242,6 +242,38 @@ static void a_table_waits_for_its_writers_before_it_goes(void **state) {
     session_leave(&other);
 }
 
+typedef struct crossing {
+    nq_session *session;
+    const char *sql;
+    nq_status status;
+} crossing;
+
+static void cross(void *argument) {
+    crossing *c = argument;
+    c->status = session_run(c->session, sql_of(c->sql), NULL, 0, NULL, NULL, NULL);
+    run(c->session, c->status == NQ_OK ? "COMMIT" : "ROLLBACK");
+}
+
+static void writers_that_drop_each_others_tables_have_one_victim(void **state) {
+    nq_session *s = *state, other;
+    nq_thread thread;
+    session_join(&other, s);
+    run(s, "CREATE TABLE t (id INT)");
+    run(s, "CREATE TABLE u (id INT)");
+    run(s, "BEGIN");
+    run(s, "INSERT INTO t VALUES (1)");
+    run(&other, "BEGIN");
+    run(&other, "INSERT INTO u VALUES (1)");
+    crossing here = {s, "DROP TABLE u", NQ_OK};
+    crossing there = {&other, "DROP TABLE t", NQ_OK};
+    assert_int_equal(nq_thread_start(&s->ctx, &thread, "there", cross, &there), NQ_OK);
+    cross(&here);
+    nq_thread_join(&thread);
+    assert_true(here.status == NQ_DEADLOCK || there.status == NQ_DEADLOCK);
+    assert_true(here.status == NQ_OK || there.status == NQ_OK);
+    session_leave(&other);
+}
+
 static void sequences_are_not_given_back(void **state) {
     nq_session *s = *state;
     run(s, "CREATE TABLE t (id SERIAL PRIMARY KEY, v INT)");
@@ -273,6 +305,7 @@ int main(void) {
         in_session(concurrent_increments_are_all_counted),
         in_session(tables_come_and_go_under_concurrent_writers),
         in_session(a_table_waits_for_its_writers_before_it_goes),
+        in_session(writers_that_drop_each_others_tables_have_one_victim),
         in_session(sequences_are_not_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,7 @@ const char *campaign_bit_flips(uint64_t seed, uint64_t flip_count, campaign_coun
  * it holds what it acknowledged. */
 const char *campaign_faults(uint64_t seed);
 
-/* Two interleaved transactions at a time, and what each isolation level promises. */
+/* Interleaved transactions, and what each isolation level promises. */
 const char *campaign_isolation(void);
 
 #endif
