@@ -6,7 +6,8 @@
  *
  * I1  Beyond now_bytes `now` is zero; beyond durable_bytes `durable` is, but for dirty blocks that
  *     reached the disk on their own: whoever moves durable_bytes zeroes what lies behind it.
- * I2  `durable` of a sector that is not dirty equals `now` below cut_bytes. */
+ * I2  `durable` of a sector that is not dirty equals `now` below cut_bytes.
+ * I3  A block with more than one reference is not changed: own_block first. */
 #include <string.h>
 
 #include "engine/ground/base/assert.h"
@@ -28,6 +29,13 @@ nq__sim_inode *nq__sim_inode_create(nq_sim_vfs *disk, bool is_dir) {
     return inode;
 }
 
+static void release_block(nq__sim_block *block) {
+    if (block != NULL &&
+        atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel) == 1) {
+        nq_heap_free(block);
+    }
+}
+
 void nq__sim_inode_release(nq_sim_vfs *disk, nq__sim_inode *inode) {
     if (inode == NULL || --inode->references > 0) {
         return;
@@ -41,7 +49,7 @@ void nq__sim_inode_release(nq_sim_vfs *disk, nq__sim_inode *inode) {
         disk->last_written = NULL;
     }
     for (size_t i = 0; i < inode->block_count; i++) {
-        nq_heap_free(inode->blocks[i]);
+        release_block(inode->blocks[i]);
     }
     nq_heap_free(inode->blocks);
     nq_heap_free(inode);
@@ -59,9 +67,9 @@ nq__sim_inode *nq__sim_inode_clone(nq_sim_vfs *copy, const nq__sim_inode *inode)
         clone->blocks = nq__sim_alloc(inode->block_count * sizeof(nq__sim_block *));
     }
     for (size_t i = 0; i < inode->block_count; i++) {
+        clone->blocks[i] = inode->blocks[i];
         if (inode->blocks[i] != NULL) {
-            clone->blocks[i] = nq__sim_alloc(sizeof(nq__sim_block));
-            memcpy(clone->blocks[i], inode->blocks[i], sizeof(nq__sim_block));
+            atomic_fetch_add_explicit(&inode->blocks[i]->references, 1, memory_order_relaxed);
         }
     }
     return clone;
@@ -71,6 +79,22 @@ static nq__sim_block *block_at(const nq__sim_inode *inode, uint64_t index) {
     return index < inode->block_count ? inode->blocks[index] : NULL;
 }
 
+/* The block, which is there, to be changed. */
+static nq__sim_block *own_block(nq__sim_inode *inode, size_t index) {
+    nq__sim_block *shared = inode->blocks[index];
+    if (atomic_load_explicit(&shared->references, memory_order_acquire) == 1) {
+        return shared;
+    }
+    nq__sim_block *own = nq_heap_alloc(sizeof(*own));
+    NQ_ASSERT(own != NULL);
+    memcpy(own, shared, sizeof(*own));
+    atomic_init(&own->references, 1);
+    inode->blocks[index] = own;
+    release_block(shared);
+    return own;
+}
+
+/* The block, to be changed, whether it was there or not. */
 static nq__sim_block *make_block(nq__sim_inode *inode, uint64_t index) {
     if (index >= inode->block_count) {
         size_t count = inode->block_count * 2 > index + 1 ? inode->block_count * 2 : index + 1;
@@ -84,14 +108,16 @@ static nq__sim_block *make_block(nq__sim_inode *inode, uint64_t index) {
     }
     if (inode->blocks[index] == NULL) {
         inode->blocks[index] = nq__sim_alloc(sizeof(nq__sim_block));
+        atomic_init(&inode->blocks[index]->references, 1);
     }
-    return inode->blocks[index];
+    return own_block(inode, index);
 }
 
 static void mark_dirty(nq__sim_inode *inode, size_t index, uint32_t from, uint32_t to) {
     for (uint32_t sector = from / NQ_SIM_SECTOR_BYTES; sector * NQ_SIM_SECTOR_BYTES < to;
          sector++) {
         inode->blocks[index]->dirty |= (uint8_t)(1u << sector);
+        inode->blocks[index]->unreadable &= (uint8_t) ~(1u << sector);
     }
     bool is_clean = inode->dirty_low == inode->dirty_high;
     if (is_clean || index < inode->dirty_low) {
@@ -140,11 +166,11 @@ void nq__sim_content_read(const nq__sim_inode *inode, uint64_t offset, uint8_t *
 /* Zeroes the page cache's, or the disk's, bytes from `size` on. */
 static void zero_beyond(nq__sim_inode *inode, uint64_t size, bool on_disk) {
     for (uint64_t i = size / SIM_BLOCK_BYTES; i < inode->block_count; i++) {
-        nq__sim_block *block = inode->blocks[i];
         uint32_t from = i == size / SIM_BLOCK_BYTES ? (uint32_t)(size % SIM_BLOCK_BYTES) : 0;
-        if (block == NULL) {
+        if (inode->blocks[i] == NULL) {
             continue;
         }
+        nq__sim_block *block = own_block(inode, i);
         memset((on_disk ? block->durable : block->now) + from, 0, SIM_BLOCK_BYTES - from);
         if (!on_disk) {
             /* A sector cut in two keeps its dirt; whole ones have nothing left to be written. */
@@ -179,8 +205,11 @@ void nq__sim_content_sync(nq__sim_inode *inode) {
         zero_beyond(inode, inode->cut_bytes, true);
     }
     for (size_t i = inode->dirty_low; i < inode->dirty_high; i++) {
-        nq__sim_block *block = inode->blocks[i];
-        for (uint32_t sector = 0; block != NULL && sector < SIM_SECTORS_PER_BLOCK; sector++) {
+        if (inode->blocks[i] == NULL || inode->blocks[i]->dirty == 0) {
+            continue;
+        }
+        nq__sim_block *block = own_block(inode, i);
+        for (uint32_t sector = 0; sector < SIM_SECTORS_PER_BLOCK; sector++) {
             if ((block->dirty >> sector & 1) != 0) {
                 memcpy(sector_of(block->before, sector), sector_of(block->durable, sector),
                        NQ_SIM_SECTOR_BYTES);
@@ -188,9 +217,7 @@ void nq__sim_content_sync(nq__sim_inode *inode) {
                        NQ_SIM_SECTOR_BYTES);
             }
         }
-        if (block != NULL) {
-            block->dirty = 0;
-        }
+        block->dirty = 0;
     }
     inode->durable_bytes = inode->now_bytes;
     zero_beyond(inode, inode->durable_bytes, true); /* I1 */
@@ -209,8 +236,11 @@ void nq__sim_content_write_back(nq__sim_inode *inode, nq_rng *rng) {
     }
     size_t index =
         inode->dirty_low + (size_t)nq_rng_below(rng, inode->dirty_high - inode->dirty_low);
-    nq__sim_block *block = inode->blocks[index];
-    for (uint32_t sector = 0; block != NULL && sector < SIM_SECTORS_PER_BLOCK; sector++) {
+    if (inode->blocks[index] == NULL) {
+        return;
+    }
+    nq__sim_block *block = own_block(inode, index);
+    for (uint32_t sector = 0; sector < SIM_SECTORS_PER_BLOCK; sector++) {
         if ((block->dirty >> sector & 1) != 0) {
             memcpy(sector_of(block->durable, sector), sector_of(block->now, sector),
                    NQ_SIM_SECTOR_BYTES);
@@ -285,34 +315,51 @@ static void settle_block(nq_sim_vfs *disk, nq__sim_block *block, uint32_t keep_p
     block->dirty = 0;
 }
 
+/* The first block of which page cache and disk may differ when the size becomes `size`; I2. */
+static size_t first_undecided(const nq__sim_inode *inode, uint64_t size) {
+    uint64_t decided = inode->cut_bytes < size ? inode->cut_bytes : size;
+    size_t first = (size_t)(decided / SIM_BLOCK_BYTES);
+    bool has_dirt = inode->dirty_low < inode->dirty_high;
+    return has_dirt && inode->dirty_low < first ? inode->dirty_low : first;
+}
+
 void nq__sim_content_settle(nq_sim_vfs *disk, nq__sim_inode *inode, bool keeps_size) {
     if (nq__sim_content_is_durable(inode)) {
         return;
     }
     uint64_t size = keeps_size ? inode->now_bytes : settle_size(inode, &disk->rng);
+    size_t first = first_undecided(inode, size);
     if (keeps_size && inode->cut_bytes < inode->durable_bytes) {
         zero_beyond(inode, inode->cut_bytes, true);
     }
     uint32_t keep_percent = draw_keep_percent(&disk->rng);
     for (size_t i = inode->dirty_low; i < inode->dirty_high; i++) {
-        if (inode->blocks[i] != NULL) {
-            settle_block(disk, inode->blocks[i], keep_percent);
+        if (inode->blocks[i] != NULL && inode->blocks[i]->dirty != 0) {
+            settle_block(disk, own_block(inode, i), keep_percent);
         }
     }
     zero_beyond(inode, size, true); /* I1 */
     inode->durable_bytes = size;
     inode->now_bytes = size;
     settled(inode);
-    for (size_t i = 0; i < inode->block_count; i++) {
-        if (inode->blocks[i] != NULL) {
-            memcpy(inode->blocks[i]->now, inode->blocks[i]->durable, SIM_BLOCK_BYTES);
+    for (size_t i = first; i < inode->block_count; i++) {
+        const nq__sim_block *block = inode->blocks[i];
+        if (block != NULL && memcmp(block->now, block->durable, SIM_BLOCK_BYTES) != 0) {
+            memcpy(own_block(inode, i)->now, block->durable, SIM_BLOCK_BYTES);
         }
     }
 }
 
-void nq__sim_content_damage(nq_sim_vfs *disk, nq__sim_inode *inode, uint64_t offset) {
-    uint64_t low = offset > NQ_SIM_COLLATERAL_BYTES ? offset - NQ_SIM_COLLATERAL_BYTES : 0;
-    uint64_t high = offset + NQ_SIM_COLLATERAL_BYTES;
+void nq__sim_content_damage(nq_sim_vfs *disk, nq__sim_inode *inode, uint64_t offset,
+                            uint64_t bytes) {
+    uint64_t reach = disk->options.collateral_bytes;
+    bool is_before = nq_rng_below(&disk->rng, 2) == 0;
+    uint64_t low = offset + bytes;
+    uint64_t high = low + reach;
+    if (is_before) {
+        low = offset > reach ? offset - reach : 0;
+        high = offset;
+    }
     high = high < inode->durable_bytes ? high : inode->durable_bytes;
     if (low >= high) {
         return;
@@ -328,9 +375,12 @@ void nq__sim_content_damage(nq_sim_vfs *disk, nq__sim_inode *inode, uint64_t off
     }
     zero_beyond(inode, inode->durable_bytes, true); /* I1 */
     for (uint64_t i = start / SIM_BLOCK_BYTES; i * SIM_BLOCK_BYTES < end; i++) {
-        memcpy(inode->blocks[i]->now, inode->blocks[i]->durable, SIM_BLOCK_BYTES);
+        nq__sim_block *block = own_block(inode, i);
+        memcpy(block->now, block->durable, SIM_BLOCK_BYTES);
     }
 }
+
+/* ---- Spoiling ---- */
 
 bool nq__sim_content_flip_bit(nq__sim_inode *inode, uint64_t offset, unsigned bit) {
     if (offset >= inode->now_bytes || bit > 7) {
@@ -340,6 +390,52 @@ bool nq__sim_content_flip_bit(nq__sim_inode *inode, uint64_t offset, unsigned bi
     block->now[offset % SIM_BLOCK_BYTES] ^= (uint8_t)(1u << bit);
     if (offset < inode->durable_bytes) {
         block->durable[offset % SIM_BLOCK_BYTES] ^= (uint8_t)(1u << bit);
+    }
+    return true;
+}
+
+/* How much of a block lies below `size`. */
+static uint32_t bytes_below(uint64_t index, uint64_t size) {
+    uint64_t start = index * SIM_BLOCK_BYTES;
+    uint64_t bytes = size > start ? size - start : 0;
+    return bytes < SIM_BLOCK_BYTES ? (uint32_t)bytes : SIM_BLOCK_BYTES;
+}
+
+void nq__sim_content_rot(nq__sim_inode *inode, uint64_t offset, nq_rng *rng) {
+    uint64_t index = offset / SIM_BLOCK_BYTES;
+    nq__sim_block *block = make_block(inode, index);
+    for (uint32_t i = 0; i < bytes_below(index, inode->now_bytes); i++) {
+        block->now[i] = (uint8_t)nq_rng_next(rng);
+    }
+    memcpy(block->durable, block->now, bytes_below(index, inode->durable_bytes)); /* I1 */
+}
+
+bool nq__sim_content_wipe(nq__sim_inode *inode, uint64_t offset, uint64_t bytes) {
+    if (offset + bytes > inode->now_bytes) {
+        return false;
+    }
+    for (uint64_t done = 0; done < bytes;) {
+        uint32_t from = (uint32_t)((offset + done) % SIM_BLOCK_BYTES);
+        size_t part = SIM_BLOCK_BYTES - from < bytes - done ? SIM_BLOCK_BYTES - from : bytes - done;
+        nq__sim_block *block = make_block(inode, (offset + done) / SIM_BLOCK_BYTES);
+        memset(block->now + from, 0, part);
+        memset(block->durable + from, 0, part);
+        done += part;
+    }
+    return true;
+}
+
+void nq__sim_content_lose(nq__sim_inode *inode, uint64_t offset) {
+    make_block(inode, offset / SIM_BLOCK_BYTES)->unreadable = UINT8_MAX;
+}
+
+bool nq__sim_content_is_readable(const nq__sim_inode *inode, uint64_t offset, size_t bytes) {
+    for (uint64_t sector = offset / NQ_SIM_SECTOR_BYTES;
+         sector * NQ_SIM_SECTOR_BYTES < offset + bytes; sector++) {
+        const nq__sim_block *block = block_at(inode, sector / SIM_SECTORS_PER_BLOCK);
+        if (block != NULL && (block->unreadable >> (sector % SIM_SECTORS_PER_BLOCK) & 1) != 0) {
+            return false;
+        }
     }
     return true;
 }

@@ -84,6 +84,9 @@ static nq_sim_vfs *make_disk(const nq_sim_options *options) {
     if (disk->options.garble_percent == 0) {
         disk->options.garble_percent = 10;
     }
+    if (disk->options.collateral_bytes == 0) {
+        disk->options.collateral_bytes = NQ_SIM_COLLATERAL_BYTES;
+    }
     disk->rng.state = options->seed;
     disk->is_on = true;
     return disk;
@@ -109,6 +112,7 @@ nq_status nq_sim_vfs_clone(nq_ctx *ctx, nq_sim_vfs *disk, uint64_t seed, nq_sim_
     if (disk->last_written != NULL) {
         copy->last_written = disk->last_written->clone;
         copy->last_written_offset = disk->last_written_offset;
+        copy->last_written_bytes = disk->last_written_bytes;
     }
     for (nq__sim_inode *inode = disk->inodes; inode != NULL; inode = inode->next) {
         nq__sim_inode_release(copy, inode->clone); /* nameless ones go: nothing is open here */
@@ -152,7 +156,8 @@ void nq_sim_vfs_restart(nq_sim_vfs *disk) {
         inode->is_locked = false;
     }
     if (disk->options.collateral_damage && disk->last_written != NULL) {
-        nq__sim_content_damage(disk, disk->last_written, disk->last_written_offset);
+        nq__sim_content_damage(disk, disk->last_written, disk->last_written_offset,
+                               disk->last_written_bytes);
     }
     disk->last_written = NULL;
     nq__sim_names_settle(disk);
@@ -225,6 +230,15 @@ bool nq_sim_vfs_flip_bit(nq_sim_vfs *disk, const char *path, uint64_t offset, un
     bool is_flipped = inode != NULL && nq__sim_content_flip_bit(inode, offset, bit);
     nq__sim_unlock(disk, was_exempt);
     return is_flipped;
+}
+
+bool nq_sim_vfs_wipe(nq_sim_vfs *disk, const char *path, uint64_t offset, uint64_t bytes) {
+    bool was_exempt;
+    nq__sim_lock(disk, &was_exempt);
+    nq__sim_inode *inode = find_path(disk, path);
+    bool is_wiped = inode != NULL && nq__sim_content_wipe(inode, offset, bytes);
+    nq__sim_unlock(disk, was_exempt);
+    return is_wiped;
 }
 
 bool nq_sim_vfs_is_durable(nq_sim_vfs *disk, const char *path) {

@@ -5,17 +5,22 @@
 #ifndef NQ_GROUND_OS_SIM_DISK_INTERNAL_H
 #define NQ_GROUND_OS_SIM_DISK_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "engine/ground/base/rng.h"
 #include "engine/ground/os/mutex.h"
 #include "engine/ground/os/sim_vfs.h"
 
 enum { SIM_BLOCK_BYTES = 4096, SIM_SECTORS_PER_BLOCK = SIM_BLOCK_BYTES / NQ_SIM_SECTOR_BYTES };
 
+/* Shared by a disk and its clones until one of them changes it. */
 typedef struct nq__sim_block {
     uint8_t now[SIM_BLOCK_BYTES];     /* the page cache */
     uint8_t durable[SIM_BLOCK_BYTES]; /* the disk; zero beyond the durable size */
     uint8_t before[SIM_BLOCK_BYTES];  /* the disk before the last sync that changed it */
     uint8_t dirty;                    /* a bit per sector: written since */
+    uint8_t unreadable;               /* likewise: reading it fails until it is written */
+    _Atomic uint32_t references;      /* of inodes; more than one: nobody may change it */
 } nq__sim_block;
 
 /* A file or directory, whatever its names. Absent blocks are zeros everywhere. */
@@ -69,6 +74,7 @@ struct nq_sim_vfs {
     nq__sim_inode
         *last_written; /* where the last write not synced went; borrowed, NULL when gone */
     uint64_t last_written_offset;
+    uint64_t last_written_bytes;
     uint64_t fault_at[NQ_SIM_FAULT_COUNT]; /* the I/O number from which it strikes, 0: none */
     void (*observe)(void *user, uint64_t io);
     void *observe_user;
@@ -127,9 +133,16 @@ void nq__sim_content_write_back(nq__sim_inode *inode, nq_rng *rng);
 /* Decides what of the undecided is on the disk; the page cache then holds the same.
  * `keeps_size`: the size in memory survives, as after a failed sync. */
 void nq__sim_content_settle(nq_sim_vfs *disk, nq__sim_inode *inode, bool keeps_size);
-/* Garbles sectors within NQ_SIM_COLLATERAL_BYTES of `offset`, durable ones too. */
-void nq__sim_content_damage(nq_sim_vfs *disk, nq__sim_inode *inode, uint64_t offset);
+/* Garbles sectors within options.collateral_bytes before or behind a write, durable ones too. */
+void nq__sim_content_damage(nq_sim_vfs *disk, nq__sim_inode *inode, uint64_t offset,
+                            uint64_t bytes);
 bool nq__sim_content_flip_bit(nq__sim_inode *inode, uint64_t offset, unsigned bit);
+/* The block of `offset` is noise from now on, in the page cache and on the disk. */
+void nq__sim_content_rot(nq__sim_inode *inode, uint64_t offset, nq_rng *rng);
+bool nq__sim_content_wipe(nq__sim_inode *inode, uint64_t offset, uint64_t bytes);
+/* The block of `offset` cannot be read from now on. */
+void nq__sim_content_lose(nq__sim_inode *inode, uint64_t offset);
+bool nq__sim_content_is_readable(const nq__sim_inode *inode, uint64_t offset, size_t bytes);
 
 /* ---- sim_names.c ---- */
 

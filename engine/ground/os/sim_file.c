@@ -43,8 +43,18 @@ static uint64_t misdirect(nq_sim_vfs *disk, const nq__sim_inode *inode, uint64_t
     return place == offset ? (place + bytes) % (places * bytes) : place;
 }
 
-static void read_content(nq_sim_vfs *disk, nq__sim_inode *inode, uint64_t offset, uint8_t *target,
+/* False: it cannot be read. */
+static bool read_content(nq_sim_vfs *disk, nq__sim_inode *inode, uint64_t offset, uint8_t *target,
                          size_t bytes) {
+    if (nq__sim_strikes(disk, NQ_SIM_BAD_SECTORS)) {
+        nq__sim_content_lose(inode, offset);
+    }
+    if (!nq__sim_content_is_readable(inode, offset, bytes)) {
+        return false;
+    }
+    if (nq__sim_strikes(disk, NQ_SIM_BLOCK_ROT)) {
+        nq__sim_content_rot(inode, offset, &disk->rng);
+    }
     if (nq__sim_strikes(disk, NQ_SIM_BIT_ROT)) {
         uint64_t at = offset + nq_rng_below(&disk->rng, bytes);
         (void)nq__sim_content_flip_bit(inode, at, (unsigned)nq_rng_below(&disk->rng, 8));
@@ -54,6 +64,7 @@ static void read_content(nq_sim_vfs *disk, nq__sim_inode *inode, uint64_t offset
         offset = misdirect(disk, inode, offset, bytes);
     }
     nq__sim_content_read(inode, offset, target, bytes, is_stale);
+    return true;
 }
 
 static nq_status sim_read_at(nq_ctx *ctx, nq_file *base, uint64_t offset, void *target,
@@ -76,7 +87,10 @@ static nq_status sim_read_at(nq_ctx *ctx, nq_file *base, uint64_t offset, void *
     uint64_t left = offset < inode->now_bytes ? inode->now_bytes - offset : 0;
     size_t got = bytes < left ? bytes : (size_t)left;
     if (got > 0 && !is_cut) {
-        read_content(disk, inode, offset, target, got);
+        if (!read_content(disk, inode, offset, target, got)) {
+            status = nq__sim_fail(ctx, "read", file->path, "bad sectors");
+            goto done;
+        }
         *out_read = got;
         disk->stats.read_bytes += got;
     }
@@ -110,6 +124,7 @@ static void write_content(nq_sim_vfs *disk, nq__sim_inode *inode, uint64_t offse
         nq__sim_content_write(inode, offset, source, bytes);
         disk->last_written = inode;
         disk->last_written_offset = offset;
+        disk->last_written_bytes = bytes;
     }
     if (end > inode->now_bytes) {
         nq__sim_content_resize(inode, end); /* the size is the file system's, and is not lost */

@@ -12,8 +12,8 @@
  * independently, but a rename happens whole or not at all and changes of one name happen in their
  * order. Meanwhile sectors may reach the disk on their own (writeback_ppm), so that an older
  * version of a sector written twice can be what is found. With collateral_damage a write cut short
- * also garbles what lies up to 64 KiB around it in the file, synced or not: flash translation
- * layers do that.
+ * also garbles what lies up to 64 KiB before or behind it in the file, synced or not: flash
+ * translation layers do that.
  *
  * A campaign over every I/O of a run, each with its own recovery, costs one run: the observer is
  * called before each I/O and may clone the disk, cut the clone's power and recover from that.
@@ -30,8 +30,9 @@
  * NQ_SIM_POWER_CUT does it without clones, in the middle of the nth I/O.
  *
  * Every call but close counts as one I/O. Threads: any, one call at a time inside; with several
- * threads only their order is not reproducible. Memory: three copies of each 4 KiB block written;
- * the disk's own allocations are exempt from nq_heap_fail_at. Directories cannot be renamed. */
+ * threads only their order is not reproducible. Memory: three copies of each 4 KiB block written,
+ * shared with clones until one of them changes it; the disk's own allocations are exempt from
+ * nq_heap_fail_at. Directories cannot be renamed. */
 #ifndef NQ_GROUND_OS_SIM_VFS_H
 #define NQ_GROUND_OS_SIM_VFS_H
 
@@ -53,6 +54,9 @@ typedef enum nq_sim_fault {
     NQ_SIM_MISDIRECTED_READ, /* a read is served another place of the file, once */
     NQ_SIM_MISDIRECTED_WRITE, /* a write lands in another place of the file, and is acknowledged */
     NQ_SIM_LOST_WRITE,        /* a write is acknowledged and never happens */
+    NQ_SIM_BLOCK_ROT,         /* the 4 KiB block where a read begins is found noise, for good */
+    NQ_SIM_BAD_SECTORS,       /* it cannot be read: this and later reads of any of it fail with
+                                 NQ_IO_ERROR, until it is written */
     NQ_SIM_POWER_CUT, /* power fails in the middle of the I/O: it and all later ones fail with
                          NQ_IO_ERROR until nq_sim_vfs_restart */
     NQ_SIM_FAULT_COUNT
@@ -67,7 +71,8 @@ typedef struct nq_sim_options {
                                 disk on its own */
     uint32_t garble_percent; /* of a power cut's undecided sectors [10] */
     bool collateral_damage;
-    int64_t io_ns; /* what an I/O adds to the simulated clock (sim_clock.h) */
+    uint32_t collateral_bytes; /* how far it reaches [NQ_SIM_COLLATERAL_BYTES] */
+    int64_t io_ns;             /* what an I/O adds to the simulated clock (sim_clock.h) */
 } nq_sim_options;
 
 typedef struct nq_sim_stats {
@@ -136,6 +141,9 @@ nq_sim_stats nq_sim_vfs_get_stats(nq_sim_vfs *disk);
 
 /* Flips one bit of a file, in the page cache and on the disk. False: no such file or byte. */
 bool nq_sim_vfs_flip_bit(nq_sim_vfs *disk, const char *path, uint64_t offset, unsigned bit);
+
+/* Zeroes `bytes` of a file, in the page cache and on the disk. False: no such file or bytes. */
+bool nq_sim_vfs_wipe(nq_sim_vfs *disk, const char *path, uint64_t offset, uint64_t bytes);
 
 /* True when nothing written to the file, and no name on the whole disk, awaits a sync; false when
  * there is no such file. */

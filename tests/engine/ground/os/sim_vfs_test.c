@@ -358,31 +358,46 @@ static void the_same_seed_gives_the_same_disk(void **state) {
     }
 }
 
-static void collateral_damage_stays_within_its_reach(void **state) {
-    (void)state;
-    enum { FILE_BYTES = 1 << 20, AT = 512 << 10 };
-    unsigned damaged = 0;
-    for (uint64_t seed = 0; seed < 30; seed++) {
-        nq_sim_vfs *disk = make_disk(&(nq_sim_options){.seed = seed, .collateral_damage = true});
-        nq_file *file = open_file(disk, "a", NQ_OPEN_CREATE);
-        for (uint64_t at = 0; at < FILE_BYTES; at += 64 << 10) {
-            put(file, at, 'o', 64 << 10);
-        }
-        assert_int_equal(nq_file_sync_data(&ctx, file), NQ_OK);
-        sync_dir(disk, ".");
-        put(file, AT, 'n', 512);
-        file = crash_and_reopen(disk, file);
-        for (uint64_t at = 0; at < FILE_BYTES; at += 256) {
-            if (get(file, at) != 'o' && at != AT && at != AT + 256) {
-                assert_in_range(at, AT - NQ_SIM_COLLATERAL_BYTES,
-                                AT + NQ_SIM_COLLATERAL_BYTES + NQ_SIM_SECTOR_BYTES);
-                damaged++;
-            }
-        }
-        nq_file_close(file);
-        nq_sim_vfs_destroy(disk);
+enum { WIDE_FILE_BYTES = 1 << 20, WIDE_AT = 512 << 10, WIDE_BYTES = 64 << 10 };
+
+/* Cuts a write of WIDE_BYTES short; counts the damaged quarter-KiBs before and behind it, none of
+ * which may be farther away than `reach`. */
+static void cut_a_wide_write(uint64_t seed, uint32_t option, uint32_t reach, unsigned *before,
+                             unsigned *behind) {
+    nq_sim_vfs *disk = make_disk(
+        &(nq_sim_options){.seed = seed, .collateral_damage = true, .collateral_bytes = option});
+    nq_file *file = open_file(disk, "a", NQ_OPEN_CREATE);
+    for (uint64_t at = 0; at < WIDE_FILE_BYTES; at += 64 << 10) {
+        put(file, at, 'o', 64 << 10);
     }
-    assert_true(damaged > 30);
+    assert_int_equal(nq_file_sync_data(&ctx, file), NQ_OK);
+    sync_dir(disk, ".");
+    put(file, WIDE_AT, 'n', WIDE_BYTES);
+    file = crash_and_reopen(disk, file);
+    for (uint64_t at = 0; at < WIDE_FILE_BYTES; at += 256) {
+        if (get(file, at) == 'o' || (at >= WIDE_AT && at < WIDE_AT + WIDE_BYTES)) {
+            continue;
+        }
+        assert_in_range(at, WIDE_AT - reach, WIDE_AT + WIDE_BYTES + reach + NQ_SIM_SECTOR_BYTES);
+        *(at < WIDE_AT ? before : behind) += 1;
+    }
+    nq_file_close(file);
+    nq_sim_vfs_destroy(disk);
+}
+
+static void collateral_damage_stays_within_its_reach_of_the_whole_write(void **state) {
+    (void)state;
+    const uint32_t options[] = {0, 8 << 10};
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        unsigned before = 0;
+        unsigned behind = 0;
+        uint32_t reach = options[i] == 0 ? NQ_SIM_COLLATERAL_BYTES : options[i];
+        for (uint64_t seed = 0; seed < 30; seed++) {
+            cut_a_wide_write(seed, options[i], reach, &before, &behind);
+        }
+        assert_true(before > 30);
+        assert_true(behind > 30);
+    }
 }
 
 static void a_failed_sync_drops_pages_and_the_next_one_succeeds(void **state) {
@@ -472,10 +487,62 @@ static void faults_strike_once_when_scheduled(void **state) {
     assert_int_equal(nq_file_read_at(&ctx, file, 4096, again, 4096, &got), NQ_OK);
     assert_memory_equal(data, again, 4096);
 
+    nq_sim_vfs_fault_at(disk, NQ_SIM_BLOCK_ROT, 1);
+    assert_int_equal(nq_file_read_at(&ctx, file, 9000, data, 100, &got), NQ_OK);
+    assert_int_equal(nq_file_read_at(&ctx, file, 9000, again, 100, &got), NQ_OK);
+    assert_memory_equal(data, again, 100);
+    assert_int_not_equal(memcmp(data, data + 1, 99), 0); /* it was all the same byte */
+    assert_int_equal(get(file, 12288), 'n');
+
+    nq_sim_vfs_fault_at(disk, NQ_SIM_BAD_SECTORS, 1);
+    assert_int_equal(nq_file_read_at(&ctx, file, 12288, data, 1, &got), NQ_IO_ERROR);
+
     nq_sim_stats stats = nq_sim_vfs_get_stats(disk);
     for (int fault = 0; fault < NQ_SIM_FAULT_COUNT; fault++) {
         bool was_used = fault != NQ_SIM_SYNC_ERROR && fault != NQ_SIM_POWER_CUT;
         assert_int_equal(stats.faults[fault], was_used);
+    }
+    nq_file_close(file);
+    nq_sim_vfs_destroy(disk);
+}
+
+static nq_status read_status(nq_file *file, uint64_t offset, size_t bytes) {
+    char data[16384];
+    size_t got;
+    return nq_file_read_at(&ctx, file, offset, data, bytes, &got);
+}
+
+static void bad_sectors_stay_unreadable_until_they_are_written(void **state) {
+    (void)state;
+    nq_sim_vfs *disk = make_disk(&(nq_sim_options){.seed = 1});
+    nq_file *file = make_durable(disk, 16384);
+    nq_sim_vfs_fault_at(disk, NQ_SIM_BAD_SECTORS, 1);
+    assert_int_equal(read_status(file, 5000, 10), NQ_IO_ERROR);
+    assert_int_equal(read_status(file, 0, 16384), NQ_IO_ERROR);
+    assert_int_equal(read_status(file, 0, 4096), NQ_OK);
+    assert_int_equal(read_status(file, 8192, 8192), NQ_OK);
+    file = crash_and_reopen(disk, file);
+    assert_int_equal(read_status(file, 8191, 1), NQ_IO_ERROR);
+    put(file, 4096, 'n', 512);
+    assert_int_equal(read_status(file, 4096, 512), NQ_OK);
+    assert_int_equal(read_status(file, 4096, 513), NQ_IO_ERROR);
+    nq_file_close(file);
+    nq_sim_vfs_destroy(disk);
+}
+
+static void a_wiped_range_is_zero_now_and_after_a_crash(void **state) {
+    (void)state;
+    nq_sim_vfs *disk = make_disk(&(nq_sim_options){.seed = 1});
+    nq_file *file = make_durable(disk, 16384);
+    assert_true(nq_sim_vfs_wipe(disk, "a", 1000, 9000));
+    assert_false(nq_sim_vfs_wipe(disk, "a", 16000, 385));
+    assert_false(nq_sim_vfs_wipe(disk, "none", 0, 1));
+    for (int look = 0; look < 2; look++) {
+        assert_int_equal(get(file, 999), 'o');
+        assert_int_equal(get(file, 1000), 0);
+        assert_int_equal(get(file, 9999), 0);
+        assert_int_equal(get(file, 10000), 'o');
+        file = crash_and_reopen(disk, file);
     }
     nq_file_close(file);
     nq_sim_vfs_destroy(disk);
@@ -582,6 +649,34 @@ static void clones_crash_at_every_io_without_harm_to_the_original(void **state) 
     nq_sim_vfs_destroy(disk);
 }
 
+static void a_disk_and_its_clone_change_without_each_other(void **state) {
+    (void)state;
+    nq_sim_vfs *disk = make_disk(&(nq_sim_options){.seed = 1});
+    nq_file *file = make_durable(disk, 16384);
+    put(file, 4096, 'n', 4096);
+    nq_sim_vfs *copy;
+    assert_int_equal(nq_sim_vfs_clone(&ctx, disk, 2, &copy), NQ_OK);
+    nq_file *other = open_file(copy, "a", 0);
+    put(other, 0, 'c', 512);
+    assert_true(nq_sim_vfs_wipe(copy, "a", 8192, 100));
+    assert_int_equal(nq_file_sync_data(&ctx, other), NQ_OK);
+    assert_int_equal(nq_file_truncate(&ctx, other, 9000), NQ_OK);
+    put(file, 12288, 'd', 512);
+    assert_int_equal(get(file, 0), 'o');
+    assert_int_equal(get(file, 4096), 'n');
+    assert_int_equal(get(file, 8192), 'o');
+    assert_int_equal(get(file, 9001), 'o');
+    assert_false(nq_sim_vfs_is_durable(disk, "a"));
+    nq_file_close(file);
+    nq_sim_vfs_destroy(disk);
+    assert_int_equal(get(other, 0), 'c');
+    assert_int_equal(get(other, 4096), 'n');
+    assert_int_equal(get(other, 8192), 0);
+    assert_int_equal(get(other, 12288), '!');
+    nq_file_close(other);
+    nq_sim_vfs_destroy(copy);
+}
+
 static void an_io_takes_its_time_on_the_simulated_clock(void **state) {
     (void)state;
     nq_sim_clock_start(1000, 5000000);
@@ -655,14 +750,17 @@ int main(void) {
         cmocka_unit_test(a_temporary_file_renamed_and_synced_is_the_new_one),
         cmocka_unit_test(power_fails_at_the_chosen_io_and_stays_off_until_restart),
         cmocka_unit_test(the_same_seed_gives_the_same_disk),
-        cmocka_unit_test(collateral_damage_stays_within_its_reach),
+        cmocka_unit_test(collateral_damage_stays_within_its_reach_of_the_whole_write),
         cmocka_unit_test(a_failed_sync_drops_pages_and_the_next_one_succeeds),
         cmocka_unit_test(a_full_disk_says_so_and_takes_more_after_something_is_removed),
         cmocka_unit_test(faults_strike_once_when_scheduled),
+        cmocka_unit_test(bad_sectors_stay_unreadable_until_they_are_written),
+        cmocka_unit_test(a_wiped_range_is_zero_now_and_after_a_crash),
         cmocka_unit_test(a_lock_is_exclusive_and_ends_with_the_file_or_the_power),
         cmocka_unit_test(listing_shows_one_directory_and_misuse_is_refused),
         cmocka_unit_test(an_unlinked_file_lives_until_it_is_closed),
         cmocka_unit_test(clones_crash_at_every_io_without_harm_to_the_original),
+        cmocka_unit_test(a_disk_and_its_clone_change_without_each_other),
         cmocka_unit_test(an_io_takes_its_time_on_the_simulated_clock),
         cmocka_unit_test(a_random_run_agrees_with_a_model),
     };
