@@ -4,8 +4,10 @@
  *                      ^                             |
  *                      +-----------------------------+
  *
- * The budget says how many may be live. When it shrinks, frames that lose their page retire until
- * enough have. A frame without a page is EXCLUSIVE, whoever holds it. */
+ * The budget says how many may be live. When that shrinks, frames retire until few enough are left:
+ * the uppermost first, whose pages move to where others have gone, so that the memory that stays is
+ * whole (huge pages of the system stay huge). A frame without a page is EXCLUSIVE, whoever holds
+ * it. */
 #include "engine/ground/os/memory.h"
 #include "engine/storage/buffer/pool_internal.h"
 
@@ -17,16 +19,20 @@ static void push(nq_frame_stack *stack, uint32_t slot) {
     stack->slots[stack->count++] = slot;
 }
 
+/* ---- Taking and giving ---- */
+
 /* Under the lock: a frame that is not live becomes so. */
 static nq_frame *enliven(nq_pool *pool) {
-    pool->live_count++;
+    uint32_t slot;
     if (pool->retired.count != 0) {
-        return &pool->frames[pop(&pool->retired)];
+        slot = pop(&pool->retired);
+    } else {
+        slot = atomic_fetch_add(&pool->used_count, 1);
+        atomic_fetch_add(&pool->frames[slot].state, (uint32_t)NQ__FRAME_EXCLUSIVE);
     }
-    nq_frame *frame = &pool->frames[atomic_load(&pool->used_count)];
-    atomic_fetch_add(&pool->used_count, 1);
-    atomic_fetch_add(&frame->state, (uint32_t)NQ__FRAME_EXCLUSIVE);
-    return frame;
+    pool->live_count++;
+    pool->live_end = pool->live_end > slot ? pool->live_end : slot + 1;
+    return &pool->frames[slot];
 }
 
 nq_frame *nq__pool_take_spare(nq_pool *pool) {
@@ -34,29 +40,20 @@ nq_frame *nq__pool_take_spare(nq_pool *pool) {
     nq_mutex_lock(&pool->free_mutex);
     if (pool->spare.count != 0) {
         frame = &pool->frames[pop(&pool->spare)];
-    } else if (pool->live_count < pool->live_max) {
+    } else if (pool->live_count < atomic_load(&pool->live_max)) {
         frame = enliven(pool);
     }
     nq_mutex_unlock(&pool->free_mutex);
     return frame;
 }
 
-bool nq__pool_retire_excess(nq_pool *pool, nq_frame *frame) {
-    nq_mutex_lock(&pool->free_mutex);
-    bool is_excess = pool->live_count > pool->live_max;
-    if (is_excess) {
-        /* Before anybody else can have it. */
-        nq_memory_discard(nq__frame_page(pool, frame), NQ_PAGE_BYTES);
-        push(&pool->retired, nq__frame_slot(pool, frame));
-        pool->live_count--;
-    }
-    nq_mutex_unlock(&pool->free_mutex);
-    return is_excess;
+static bool has_excess(const nq_pool *pool) {
+    return pool->live_count - pool->retiring_count > atomic_load(&pool->live_max);
 }
 
 bool nq__pool_has_excess(nq_pool *pool) {
     nq_mutex_lock(&pool->free_mutex);
-    bool has = pool->live_count > pool->live_max;
+    bool has = has_excess(pool);
     nq_mutex_unlock(&pool->free_mutex);
     return has;
 }
@@ -68,4 +65,71 @@ void nq__pool_give_frame(nq_pool *pool, nq_frame *frame) {
     nq_mutex_lock(&pool->free_mutex);
     push(&pool->spare, nq__frame_slot(pool, frame));
     nq_mutex_unlock(&pool->free_mutex);
+}
+
+/* ---- Retiring ---- */
+
+/* Under the lock: the uppermost frame above `slot` whose page is clean and nobody's, EXCLUSIVE now.
+ * NULL: there is none among the first few. */
+static nq_frame *claim_uppermost(nq_pool *pool, uint32_t slot) {
+    enum { TRIES = 64 };
+    for (uint32_t i = pool->live_end, tries = 0; i > slot + 1 && tries < TRIES; i--) {
+        nq_frame *frame = &pool->frames[i - 1];
+        uint32_t idle = 0;
+        if (atomic_load(&frame->page) == 0) {
+            continue; /* spare, retired, or on its way to a page */
+        }
+        tries++;
+        if (!atomic_compare_exchange_strong(&frame->state, &idle, NQ__FRAME_EXCLUSIVE)) {
+            continue;
+        }
+        if (!atomic_load(&frame->is_dirty)) {
+            return frame;
+        }
+        /* A checkpoint may have listed it. */
+        atomic_fetch_sub(&frame->state, (uint32_t)NQ__FRAME_EXCLUSIVE);
+    }
+    return NULL;
+}
+
+/* The page of `from` is in `to` now, which anybody may pin. Both were EXCLUSIVE. */
+static void move_page(nq_pool *pool, nq_frame *from, nq_frame *to) {
+    uint32_t page = atomic_load(&from->page);
+    memcpy(nq__frame_page(pool, to), nq__frame_page(pool, from), NQ_PAGE_BYTES);
+    atomic_store(&to->generation, atomic_load(&from->generation));
+    atomic_store(&to->is_dirty, false);
+    nq_mutex_lock(nq__pool_stripe(pool, page));
+    nq__pool_unlink(pool, from);
+    nq_mutex_lock(&pool->order_mutex);
+    nq_cache_move(pool->order, nq__frame_slot(pool, from), nq__frame_slot(pool, to));
+    nq_mutex_unlock(&pool->order_mutex);
+    nq__pool_link(pool, to, page);
+    atomic_fetch_sub(&to->state, (uint32_t)NQ__FRAME_EXCLUSIVE);
+    nq_mutex_unlock(nq__pool_stripe(pool, page));
+}
+
+bool nq__pool_retire_excess(nq_pool *pool, nq_frame *frame) {
+    nq_mutex_lock(&pool->free_mutex);
+    bool is_excess = has_excess(pool);
+    nq_frame *upper = is_excess ? claim_uppermost(pool, nq__frame_slot(pool, frame)) : NULL;
+    pool->retiring_count += is_excess;
+    nq_mutex_unlock(&pool->free_mutex);
+    if (!is_excess) {
+        return false;
+    }
+    if (upper != NULL) {
+        move_page(pool, upper, frame);
+        frame = upper;
+    }
+    nq_memory_discard(nq__frame_page(pool, frame), NQ_PAGE_BYTES);
+    uint32_t slot = nq__frame_slot(pool, frame);
+    nq_mutex_lock(&pool->free_mutex);
+    push(&pool->retired, slot);
+    pool->retiring_count--;
+    pool->live_count--;
+    if (slot + 1 == pool->live_end) {
+        pool->live_end--;
+    }
+    nq_mutex_unlock(&pool->free_mutex);
+    return true;
 }

@@ -78,7 +78,9 @@ struct nq_pool {
     nq_mutex free_mutex; /* guards what follows */
     nq_frame_stack spare;
     nq_frame_stack retired;
-    uint32_t live_count;       /* frames that have memory */
+    uint32_t live_count;       /* frames that have memory, */
+    uint32_t retiring_count;   /* of these, about to lose it */
+    uint32_t live_end;         /* no frame from here on has */
     _Atomic uint32_t live_max; /* changed under the lock */
     nq_mutex order_mutex;
     nq_cache *order; /* slot i is frame i */

@@ -181,6 +181,20 @@ void nq_cache_insert_like(nq_cache *cache, uint32_t slot, uint32_t model) {
     nq__cache_enqueue(body, body->queue_of[model], slot);
 }
 
+void nq_cache_move(nq_cache *cache, uint32_t from, uint32_t to) {
+    nq__cache *body = body_of(cache);
+    nq__queue *q = &body->queues[body->queue_of[from]];
+    nq__link link = body->links[from];
+    NQ_ASSERT(body->queue_of[from] != NQ__QUEUE_NONE && body->queue_of[to] == NQ__QUEUE_NONE);
+    uint32_t word = atomic_load_explicit(&nq__cache_mark(body, from)->word, memory_order_relaxed);
+    atomic_store_explicit(&nq__cache_mark(body, to)->word, word, memory_order_relaxed);
+    body->links[to] = link;
+    *(link.newer != 0 ? &body->links[link.newer - 1].older : &q->head) = to + 1;
+    *(link.older != 0 ? &body->links[link.older - 1].newer : &q->tail) = to + 1;
+    body->queue_of[to] = body->queue_of[from];
+    body->queue_of[from] = NQ__QUEUE_NONE;
+}
+
 void nq_cache_promote(nq_cache *cache, uint32_t slot) {
     nq__cache *body = body_of(cache);
     if (body->queue_of[slot] != NQ__QUEUE_NONE) {

@@ -78,6 +78,9 @@ void nq_cache_insert(nq_cache *cache, uint32_t slot, uint32_t id);
  * standing that has earned. */
 void nq_cache_insert_like(nq_cache *cache, uint32_t slot, uint32_t model);
 
+/* What was in one slot is in another now, which was empty; it keeps its place and its standing. */
+void nq_cache_move(nq_cache *cache, uint32_t from, uint32_t to);
+
 void nq_cache_promote(nq_cache *cache, uint32_t slot);
 
 enum { NQ_CACHE_NO_SLOT = UINT32_MAX };

@@ -350,6 +350,27 @@ static void what_others_take_pages_give_up(void **state) {
     tear_down(&f);
 }
 
+static void pages_that_are_worth_more_stay_wherever_they_were(void **state) {
+    (void)state;
+    enum { KEPT = 350 }; /* of some 500, in three quarters of the budget */
+    fixture f;
+    set_up_with_budget(&f);
+    uint64_t written;
+    assert_int_equal(nq_pool_write_dirty(&f.ctx, f.pool, 1, &written), NQ_OK);
+    nq_pool_charge(f.pool, BUDGET / 4);
+    uint32_t end = 4 + BUDGET / NQ_PAGE_BYTES;
+    nq_pin pin;
+    for (uint32_t id = end - KEPT; id < end; id++) {
+        assert_int_equal(nq_pool_pin(&f.ctx, f.pool, (nq_page_ref){id, 1}, &pin), NQ_OK);
+        assert_true(holds_its_id(pin.page, id));
+        nq_pool_unpin(f.pool, &pin);
+    }
+    nq_pool_stats stats;
+    nq_pool_get_stats(f.pool, &stats);
+    assert_int_equal(stats.hits, KEPT);
+    tear_down(&f);
+}
+
 static void dirty_pages_follow_when_frames_are_wanted(void **state) {
     (void)state;
     fixture f;
@@ -452,6 +473,7 @@ int main(void) {
         cmocka_unit_test(a_disk_that_refuses_writes_costs_clean_pages_only),
         cmocka_unit_test(tables_and_frames_fit_the_budget_and_fill_it),
         cmocka_unit_test(what_others_take_pages_give_up),
+        cmocka_unit_test(pages_that_are_worth_more_stay_wherever_they_were),
         cmocka_unit_test(dirty_pages_follow_when_frames_are_wanted),
         cmocka_unit_test(the_least_frames_stay_whatever_is_charged),
         cmocka_unit_test(many_threads_share_few_frames),

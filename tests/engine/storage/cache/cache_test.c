@@ -300,6 +300,38 @@ static void who_replaces_a_page_without_standing_has_none(void **state) {
     }
 }
 
+static void what_moves_to_another_slot_keeps_its_place(void **state) {
+    (void)state;
+    for (nq_cache_policy policy = 0; policy < NQ_CACHE_POLICY_COUNT; policy++) {
+        fixture f;
+        set_up(&f, policy, 21);
+        fill(&f, 20);
+        nq_cache_move(f.cache, 0, 20); /* the first in the queue, */
+        nq_cache_move(f.cache, 7, 0);  /* one in the middle, */
+        nq_cache_move(f.cache, 19, 7); /* and the last */
+        uint32_t id = 1;
+        for (uint32_t slot = 0; slot < 20; slot++, id++) {
+            uint32_t moved = slot == 0 ? 20 : slot == 7 ? 0 : slot == 19 ? 7 : slot;
+            assert_int_equal(choose(&f), moved);
+            nq_cache_evict(f.cache, moved, id);
+        }
+        assert_int_equal(choose(&f), NQ_CACHE_NO_SLOT);
+        tear_down(&f);
+    }
+}
+
+static void what_moves_keeps_its_standing(void **state) {
+    (void)state;
+    fixture f;
+    set_up(&f, NQ_CACHE_S3FIFO, 21);
+    fill(&f, 20);
+    hit(&f, 0);
+    hit(&f, 0);
+    nq_cache_move(f.cache, 0, 20);
+    assert_int_equal(replace(&f, 2, 100), 1);
+    tear_down(&f);
+}
+
 static void what_may_not_go_is_passed_over(void **state) {
     (void)state;
     for (nq_cache_policy policy = 0; policy < NQ_CACHE_POLICY_COUNT; policy++) {
@@ -446,6 +478,8 @@ int main(void) {
         cmocka_unit_test(a_capacity_that_shrinks_takes_the_refractory_period_along),
         cmocka_unit_test(a_page_takes_over_the_standing_of_the_one_it_replaces),
         cmocka_unit_test(who_replaces_a_page_without_standing_has_none),
+        cmocka_unit_test(what_moves_to_another_slot_keeps_its_place),
+        cmocka_unit_test(what_moves_keeps_its_standing),
         cmocka_unit_test(what_may_not_go_is_passed_over),
         cmocka_unit_test(a_full_mark_is_not_written),
         cmocka_unit_test(a_peek_shows_the_next_to_go),
