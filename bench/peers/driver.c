@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,6 +45,7 @@ static int run_in_child(void (*step)(const bench_trial *), const bench_trial *tr
     pid_t child = fork();
     must(child >= 0, "fork");
     if (child == 0) {
+        (void)prctl(PR_SET_NAME, trial->phase->name); /* for profilers, which tell by name */
         if (trial->phase->is_confined) {
             confine_self();
         }
