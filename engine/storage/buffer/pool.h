@@ -37,8 +37,9 @@ nq_status nq_pool_create(nq_ctx *ctx, nq_file *file, const nq_pool_options *opti
                          nq_pool **out_pool);
 
 /* Others of the store hold so many bytes more (or, negative, less) within the pool's budget. Frames
- * make room for them at once as far as they are clean and nobody's; the rest follows. */
-void nq_pool_charge(nq_pool *pool, int64_t bytes);
+ * make room for them at once as far as they are clean and nobody's; the rest follows. False: the
+ * budget is less than that and the least frames. */
+bool nq_pool_charge(nq_pool *pool, int64_t bytes);
 
 /* Does not write anything. No page is pinned any more. */
 void nq_pool_destroy(nq_pool *pool);

@@ -67,8 +67,10 @@ struct nq_pool {
     nq_frame *frames;
     uint32_t frame_count;
     uint64_t budget_bytes;
-    uint64_t table_bytes; /* what the pool takes beside frames */
-    _Atomic int64_t charged_bytes;
+    uint64_t grant_bytes; /* a step of what is granted to others */
+    _Atomic uint64_t granted_bytes;
+    uint64_t table_bytes;           /* what the pool takes beside frames */
+    _Atomic uint64_t charged_bytes; /* by others; written often */
     uint32_t bucket_mask;
     _Atomic uint32_t *buckets;   /* frame index + 1 */
     _Atomic uint32_t used_count; /* frames ever used */

@@ -92,7 +92,7 @@ nq_status nq__txn_note_read(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_bytes lo
         return nq_fail_no_memory(ctx, "what a serializable transaction has read");
     }
     txn->reads = read;
-    return NQ_OK;
+    return nq__txn_charge(ctx, txn);
 }
 
 /* The range that holds one key alone ends at the key followed by a zero. */

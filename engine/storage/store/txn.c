@@ -31,6 +31,24 @@ nq_status nq_txn_begin(nq_ctx *ctx, nq_store *store, const nq_txn_options *optio
     return NQ_OK;
 }
 
+nq_status nq__txn_charge(nq_ctx *ctx, nq_txn *txn) {
+    enum { SMALL_BYTES = 4 << 20 }; /* what a transaction may always have */
+    size_t taken = txn->arena.taken_bytes;
+    if (taken == txn->charged_bytes) {
+        return NQ_OK;
+    }
+    bool is_within = nq_pool_charge(txn->store->pool, (int64_t)taken - (int64_t)txn->charged_bytes);
+    txn->charged_bytes = taken;
+    if (is_within || taken <= SMALL_BYTES) {
+        return NQ_OK;
+    }
+    nq_status status =
+        nq_fail(ctx, NQ_MEMORY_LIMIT, "transactions' changes have used up the cache of %llu bytes",
+                (unsigned long long)txn->store->options.cache_bytes);
+    nq_error_set_hint(&ctx->error, "commit in smaller transactions, or raise cache_bytes");
+    return status;
+}
+
 void nq__txn_end(nq_txn *txn) {
     nq_store *store = txn->store;
     NQ_ASSERT(txn->scan_count == 0);
@@ -42,6 +60,7 @@ void nq__txn_end(nq_txn *txn) {
     nq_mutex_deinit(&txn->writes_mutex);
     nq_cond_deinit(&txn->granted);
     nq_arena_deinit(&txn->arena);
+    nq_pool_charge(store->pool, -(int64_t)txn->charged_bytes);
     atomic_fetch_sub_explicit(&store->counters.open_txns, 1, memory_order_relaxed);
     nq_heap_free(txn);
 }

@@ -77,7 +77,8 @@ struct nq_txn {
     nq_txn_options options;
     nq_version *snapshot;
     nq_arena arena;
-    nq_write_set writes; /* head NULL: nothing written yet */
+    size_t charged_bytes; /* of the arena, to the cache's budget */
+    nq_write_set writes;  /* head NULL: nothing written yet */
     bool has_tree_changes;
     nq_undo *undo; /* newest first */
     uint64_t undo_count;
@@ -101,6 +102,10 @@ struct nq_txn {
     uint64_t visit;
     nq_cond granted;
 };
+
+/* Takes the memory that the arena has grown by out of the cache's budget. Fails with
+ * NQ_MEMORY_LIMIT when the budget has run out, unless the transaction is small. */
+nq_status nq__txn_charge(nq_ctx *ctx, nq_txn *txn);
 
 /* Lets go of its locks, its snapshot and itself. */
 void nq__txn_end(nq_txn *txn);

@@ -109,6 +109,7 @@ static nq_status set_write(nq_ctx *ctx, nq_txn *txn, nq_write *write, nq_write_k
 static nq_status begin_write(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_bytes key, nq_bytes value,
                              nq_txn_tree **out_tree, nq_write **out_write) {
     NQ_TRY(check_may_write(ctx, txn, key, value));
+    NQ_TRY(nq__txn_charge(ctx, txn));
     NQ_TRY(nq__txn_get_tree(ctx, txn, tree, out_tree));
     NQ_TRY(hold_tree(ctx, txn, *out_tree, NQ_TREE_SHARED));
     return get_write(ctx, txn, *out_tree, key, out_write);

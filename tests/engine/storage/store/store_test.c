@@ -266,6 +266,43 @@ static void a_transaction_too_large_fails_with_a_hint_and_leaves_nothing(void **
     tear_down(&f);
 }
 
+/* Puts until it fails or `bytes` of values are in. */
+static nq_status put_bytes(fixture *f, nq_txn *txn, uint32_t bytes) {
+    static uint8_t value[1000];
+    nq_status status = NQ_OK;
+    for (uint32_t i = 0; i < bytes / sizeof value && status == NQ_OK; i++) {
+        status = nq_txn_put(&f->ctx, txn, NQ_TREE_CATALOG, nq_bytes_of(&i, sizeof i),
+                            nq_bytes_of(value, sizeof value));
+    }
+    return status;
+}
+
+static void changes_not_yet_committed_come_out_of_the_cache(void **state) {
+    (void)state;
+    enum { MIB = 1 << 20 };
+    fixture f;
+    set_up(&f);
+    close_store(&f);
+    f.options.cache_bytes = 16 * MIB;
+    assert_int_equal(reopen(&f), NQ_OK);
+    nq_txn *txn = begin(&f);
+    assert_int_equal(put_bytes(&f, txn, 6 * MIB), NQ_OK);
+    assert_int_equal(commit(&f, txn, NULL, NULL), NQ_OK);
+    txn = begin(&f);
+    assert_int_equal(put_bytes(&f, txn, 6 * MIB), NQ_OK);
+    nq_store_stats stats;
+    nq_store_get_stats(f.store, &stats);
+    assert_true(stats.cache_bytes <= stats.cache_budget_bytes);
+    nq_txn_rollback(txn);
+    nq_store_get_stats(f.store, &stats);
+    assert_int_equal(stats.cache_budget_bytes, 16 * MIB);
+    txn = begin(&f);
+    assert_int_equal(put_bytes(&f, txn, 30 * MIB), NQ_MEMORY_LIMIT);
+    assert_true(strstr(f.ctx.error.hint, "cache_bytes") != NULL);
+    nq_txn_rollback(txn);
+    tear_down(&f);
+}
+
 /* ---- Request ids ---- */
 
 static bool knows_request(fixture *f, const char *id) {
@@ -450,6 +487,7 @@ int main(void) {
         cmocka_unit_test(a_log_without_its_data_file_is_refused),
         cmocka_unit_test(keys_and_values_have_limits),
         cmocka_unit_test(a_transaction_too_large_fails_with_a_hint_and_leaves_nothing),
+        cmocka_unit_test(changes_not_yet_committed_come_out_of_the_cache),
         cmocka_unit_test(a_request_is_remembered_for_its_time_and_across_a_crash),
         cmocka_unit_test(after_a_failed_sync_writes_are_refused_and_reads_go_on),
         cmocka_unit_test(a_full_disk_refuses_the_commit_and_no_more),
