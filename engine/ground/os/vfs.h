@@ -32,6 +32,7 @@ typedef struct nq_file_vtable {
     nq_status (*size)(nq_ctx *ctx, nq_file *file, uint64_t *out_bytes);
     nq_status (*truncate)(nq_ctx *ctx, nq_file *file, uint64_t bytes);
     nq_status (*allocate)(nq_ctx *ctx, nq_file *file, uint64_t offset, uint64_t bytes);
+    void (*prefetch)(nq_file *file, uint64_t offset, uint64_t bytes); /* NULL: nothing to gain */
 } nq_file_vtable;
 
 struct nq_file {
@@ -140,6 +141,14 @@ static inline nq_status nq_file_truncate(nq_ctx *ctx, nq_file *file, uint64_t by
 static inline nq_status nq_file_allocate(nq_ctx *ctx, nq_file *file, uint64_t offset,
                                          uint64_t bytes) {
     return file->vtable->allocate(ctx, file, offset, bytes);
+}
+
+/* These bytes will be read soon: the system may fetch them meanwhile. Promises nothing, waits for
+ * nothing. */
+static inline void nq_file_prefetch(nq_file *file, uint64_t offset, uint64_t bytes) {
+    if (file->vtable->prefetch != NULL) {
+        file->vtable->prefetch(file, offset, bytes);
+    }
 }
 
 #endif

@@ -127,6 +127,11 @@ static nq_status posix_allocate(nq_ctx *ctx, nq_file *file, uint64_t offset, uin
     return code == 0 ? NQ_OK : fail_errno(ctx, code, "cannot allocate space in", self->path);
 }
 
+static void posix_prefetch(nq_file *file, uint64_t offset, uint64_t bytes) {
+    (void)posix_fadvise(((posix_file *)file)->descriptor, (off_t)offset, (off_t)bytes,
+                        POSIX_FADV_WILLNEED);
+}
+
 static const nq_file_vtable file_vtable = {
     .close = posix_close,
     .read_at = posix_read_at,
@@ -135,6 +140,7 @@ static const nq_file_vtable file_vtable = {
     .size = posix_size,
     .truncate = posix_truncate,
     .allocate = posix_allocate,
+    .prefetch = posix_prefetch,
 };
 
 static nq_status wrap(nq_ctx *ctx, int descriptor, const char *path, nq_file **out_file) {

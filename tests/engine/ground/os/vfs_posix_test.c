@@ -78,6 +78,21 @@ static void what_was_written_is_read_back_with_holes_as_zeros(void **state) {
     nq_file_close(NULL);
 }
 
+static void a_prefetch_changes_nothing_wherever_it_points(void **state) {
+    (void)state;
+    nq_file *file = open_file(path, NQ_OPEN_CREATE);
+    assert_int_equal(nq_file_write_at(&ctx, file, 0, "hello", 5), NQ_OK);
+    nq_file_prefetch(file, 0, 5);
+    nq_file_prefetch(file, 3, 1 << 20);
+    nq_file_prefetch(file, UINT64_MAX, 1);
+    char data[8];
+    size_t got;
+    assert_int_equal(nq_file_read_at(&ctx, file, 0, data, 8, &got), NQ_OK);
+    assert_int_equal(got, 5);
+    assert_memory_equal(data, "hello", 5);
+    nq_file_close(file);
+}
+
 static void open_flags_mean_what_they_say(void **state) {
     (void)state;
     nq_file *file;
@@ -179,6 +194,7 @@ static void a_lack_of_memory_leaves_nothing_open(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(what_was_written_is_read_back_with_holes_as_zeros),
+        WITH_DIRECTORY(a_prefetch_changes_nothing_wherever_it_points),
         WITH_DIRECTORY(open_flags_mean_what_they_say),
         WITH_DIRECTORY(names_are_renamed_removed_listed_and_synced),
         WITH_DIRECTORY(a_lock_keeps_out_this_process_and_others_until_it_is_closed),
