@@ -162,15 +162,19 @@ void nq__cache_requeue(nq__cache *cache, uint32_t queue, uint32_t slot) {
 
 /* ---- What the owner says ---- */
 
-void nq_cache_insert(nq_cache *cache, uint32_t slot, uint32_t id) {
+bool nq_cache_insert(nq_cache *cache, uint32_t slot, uint32_t id) {
     nq__cache *body = body_of(cache);
+    bool is_known = body->rules->has_ghost && nq__ghost_take(&body->ghost, id);
+    body->ghost_hits += is_known;
     uint32_t now = (uint32_t)++body->insertions;
     atomic_store_explicit(&body->clock, now, memory_order_relaxed);
     /* As if the last hit were long ago: the first to come counts. */
     uint32_t period = atomic_load_explicit(&body->refractory_period, memory_order_relaxed);
     uint32_t rested = (now - period) << NQ__CACHE_COUNT_BITS;
     atomic_store_explicit(&nq__cache_mark(body, slot)->word, rested, memory_order_relaxed);
-    nq__cache_enqueue(body, body->rules->enter(body, id), slot);
+    /* What comes back so soon has proved itself. */
+    nq__cache_enqueue(body, is_known ? NQ__QUEUE_MAIN : body->rules->first_queue, slot);
+    return is_known;
 }
 
 void nq_cache_insert_like(nq_cache *cache, uint32_t slot, uint32_t model) {

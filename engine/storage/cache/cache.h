@@ -71,8 +71,9 @@ static inline bool nq_cache_touch(nq_cache *cache, nq_cache_mark *mark) {
 
 /* ---- Under the owner's lock ---- */
 
-/* The slot, which was empty, holds `id` now. */
-void nq_cache_insert(nq_cache *cache, uint32_t slot, uint32_t id);
+/* The slot, which was empty, holds `id` now. True: it was evicted not long ago, as far as the
+ * policy remembers; more slots would have kept it. */
+bool nq_cache_insert(nq_cache *cache, uint32_t slot, uint32_t id);
 
 /* The slot, which was empty, holds what takes the place of what `model` holds: it starts with the
  * standing that has earned. */

@@ -39,8 +39,7 @@ typedef struct nq__cache_rules {
     bool is_ordered_by_hits;
     bool has_ghost;
     bool has_refractory_period;
-    /* The queue in which a newcomer begins. */
-    uint32_t (*enter)(nq__cache *cache, uint32_t id);
+    uint32_t first_queue; /* where a newcomer begins */
     uint32_t (*choose)(nq__cache *cache, nq_cache_may_go may_go, void *user);
     /* Before the slot leaves its queue; NULL: nothing to remember. */
     void (*leave)(nq__cache *cache, uint32_t slot, uint32_t id);

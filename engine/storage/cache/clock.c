@@ -2,12 +2,6 @@
  */
 #include "engine/storage/cache/cache_internal.h"
 
-static uint32_t enter(nq__cache *cache, uint32_t id) {
-    (void)cache;
-    (void)id;
-    return NQ__QUEUE_MAIN;
-}
-
 static uint32_t choose(nq__cache *cache, nq_cache_may_go may_go, void *user) {
     /* Twice around: the first may only clear marks. */
     for (uint64_t steps = 2 * (uint64_t)cache->queues[NQ__QUEUE_MAIN].count; steps != 0; steps--) {
@@ -24,6 +18,6 @@ static uint32_t choose(nq__cache *cache, nq_cache_may_go may_go, void *user) {
 const nq__cache_rules nq__cache_clock = {
     .name = "clock",
     .count_max = 1,
-    .enter = enter,
+    .first_queue = NQ__QUEUE_MAIN,
     .choose = choose,
 };

@@ -1,12 +1,6 @@
 /* LRU: the slot whose last use is longest ago goes. One queue, which every hit reorders. */
 #include "engine/storage/cache/cache_internal.h"
 
-static uint32_t enter(nq__cache *cache, uint32_t id) {
-    (void)cache;
-    (void)id;
-    return NQ__QUEUE_MAIN;
-}
-
 static uint32_t choose(nq__cache *cache, nq_cache_may_go may_go, void *user) {
     uint32_t slot = cache->queues[NQ__QUEUE_MAIN].tail;
     while (slot != 0 && !may_go(user, slot - 1)) {
@@ -19,6 +13,6 @@ const nq__cache_rules nq__cache_lru = {
     .name = "lru",
     .count_max = 1,
     .is_ordered_by_hits = true,
-    .enter = enter,
+    .first_queue = NQ__QUEUE_MAIN,
     .choose = choose,
 };

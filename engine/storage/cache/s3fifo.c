@@ -18,14 +18,6 @@ enum {
     PROMOTING_COUNT = 2, /* hits on probation that earn a place in the main queue */
 };
 
-static uint32_t enter(nq__cache *cache, uint32_t id) {
-    if (!nq__ghost_take(&cache->ghost, id)) {
-        return NQ__QUEUE_SMALL;
-    }
-    cache->ghost_hits++;
-    return NQ__QUEUE_MAIN;
-}
-
 /* Whose tail is next to go, when so many in a row may not. */
 static uint32_t turn(const nq__cache *cache, uint32_t refusals) {
     const nq__queue *queues = cache->queues;
@@ -70,7 +62,7 @@ const nq__cache_rules nq__cache_s3fifo = {
     .count_max = COUNT_MAX,
     .has_ghost = true,
     .has_refractory_period = true,
-    .enter = enter,
+    .first_queue = NQ__QUEUE_SMALL,
     .choose = choose,
     .leave = leave,
 };
@@ -79,7 +71,7 @@ const nq__cache_rules nq__cache_s3fifo_plain = {
     .name = "s3fifo-plain",
     .count_max = COUNT_MAX,
     .has_ghost = true,
-    .enter = enter,
+    .first_queue = NQ__QUEUE_SMALL,
     .choose = choose,
     .leave = leave,
 };

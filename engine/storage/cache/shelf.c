@@ -300,9 +300,7 @@ bool nq_shelf_put(nq_shelf *shelf, uint32_t id, const void *image, uint32_t byte
     s->next = *bucket;
     *bucket = index_of(shelf, s) + 1;
     shelf->image_count++;
-    uint64_t ghost_hits = nq_cache_get_stats(shelf->order).ghost_hits;
-    nq_cache_insert(shelf->order, index_of(shelf, s), id);
-    return nq_cache_get_stats(shelf->order).ghost_hits != ghost_hits;
+    return nq_cache_insert(shelf->order, index_of(shelf, s), id);
 }
 
 bool nq_shelf_find(nq_shelf *shelf, uint32_t id, nq_shelf_image *out_image) {
