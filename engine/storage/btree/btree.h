@@ -121,11 +121,9 @@ typedef struct nq_btree_writer {
     uint64_t generation;
     nq_pin pins[NQ_BTREE_LEVELS_MAX];        /* pins[level]: the path, all of this generation */
     uint16_t positions[NQ_BTREE_LEVELS_MAX]; /* positions[level]: which child of pins[level] */
-    bool is_placed;                          /* the path leads to the leaf of [low, high) */
-    bool has_high;
-    uint16_t low_bytes, high_bytes;
-    uint8_t low[NQ_NODE_KEY_BYTES_MAX];
-    uint8_t high[NQ_NODE_KEY_BYTES_MAX];
+    bool is_placed;                          /* the path leads to a leaf */
+    uint32_t low_level;  /* the leaf's keys are >= entry positions[low_level] - 1 of that node */
+    uint32_t high_level; /* and < entry positions[high_level] of that one; 0: open */
 } nq_btree_writer;
 
 void nq_btree_writer_init(nq_btree_writer *writer, nq_pool *pool, const nq_page_source *source,

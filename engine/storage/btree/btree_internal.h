@@ -16,7 +16,7 @@ nq_status nq__btree_page_drop(nq_ctx *ctx, nq_btree_writer *writer, nq_pin *pin)
 nq_status nq__btree_own(nq_ctx *ctx, nq_btree_writer *writer, uint32_t level);
 
 /* Inserts into pins[level], splitting it and its parents as needed. `payload` of an inner node is
- * the child right of `key`. Loses the place when it splits. */
+ * the child right of `key`. May lose the place. */
 nq_status nq__btree_insert_at(nq_ctx *ctx, nq_btree_writer *writer, uint32_t level, uint16_t slot,
                               nq_bytes key, nq_bytes payload, bool is_overflow);
 

@@ -3,9 +3,9 @@
  * The left half stays in its page, the right half moves to a new one, and the key between them goes
  * up as the shortest bytes that tell the two apart. A leaf filled at its end keeps its entries, so
  * loads in key order leave full pages. */
+#include "engine/ground/base/assert.h"
 #include "engine/storage/btree/btree_internal.h"
 
-#include "engine/ground/base/assert.h"
 /* A new root over the old one, which becomes its only child. */
 static nq_status grow(nq_ctx *ctx, nq_btree_writer *writer) {
     uint32_t level = writer->tree->level + 1;
@@ -33,6 +33,31 @@ static nq_status insert_into_parent(nq_ctx *ctx, nq_btree_writer *writer, uint32
                                nq_bytes_of(&right, sizeof right), false);
 }
 
+/* Tells a parent that has room of a leaf's new right neighbour; the path goes on through whichever
+ * of the two has the new entry. False: there is no room, or no parent. */
+static bool insert_beside(nq_btree_writer *writer, nq_bytes separator, nq_pin *right,
+                          bool is_left) {
+    if (writer->tree->level == 0) {
+        return false;
+    }
+    nq_page_ref ref = nq_page_ref_of(right->page);
+    uint16_t position = writer->positions[1];
+    if (!nq_node_insert(writer->pins[1].page, position, separator, nq_bytes_of(&ref, sizeof ref),
+                        false)) {
+        return false;
+    }
+    if (is_left) {
+        writer->high_level = 1;
+        nq_pool_unpin(writer->pool, right);
+    } else {
+        writer->low_level = 1;
+        writer->positions[1] = (uint16_t)(position + 1);
+        nq_pool_unpin(writer->pool, &writer->pins[0]);
+        writer->pins[0] = *right;
+    }
+    return true;
+}
+
 static nq_status split_leaf(nq_ctx *ctx, nq_btree_writer *writer, uint16_t slot, nq_bytes key,
                             nq_bytes payload, bool is_overflow) {
     nq_page *left = writer->pins[0].page;
@@ -51,11 +76,16 @@ static nq_status split_leaf(nq_ctx *ctx, nq_btree_writer *writer, uint16_t slot,
     uint8_t high[NQ_NODE_KEY_BYTES_MAX];
     size_t low_bytes = nq_node_copy_key(left, (uint16_t)(left->slot_count - 1), low);
     size_t high_bytes = nq_node_copy_key(right, 0, high);
-    size_t separator_bytes =
-        nq_node_separator_bytes(nq_bytes_of(low, low_bytes), nq_bytes_of(high, high_bytes));
+    nq_bytes separator = nq_bytes_of(
+        high, nq_node_separator_bytes(nq_bytes_of(low, low_bytes), nq_bytes_of(high, high_bytes)));
+    if (insert_beside(writer, separator, &pin, is_left)) {
+        return NQ_OK;
+    }
     nq_page_ref ref = nq_page_ref_of(right);
     nq_pool_unpin(writer->pool, &pin);
-    return insert_into_parent(ctx, writer, 0, nq_bytes_of(high, separator_bytes), ref);
+    nq_status status = insert_into_parent(ctx, writer, 0, separator, ref);
+    nq__btree_unplace(writer);
+    return status;
 }
 
 /* Splits an inner node at entry `at`, whose key goes up into `out_separator` while its child
@@ -101,13 +131,8 @@ static nq_status split_inner_for(nq_ctx *ctx, nq_btree_writer *writer, uint32_t 
 nq_status nq__btree_insert_at(nq_ctx *ctx, nq_btree_writer *writer, uint32_t level, uint16_t slot,
                               nq_bytes key, nq_bytes payload, bool is_overflow) {
     if (nq_node_insert(writer->pins[level].page, slot, key, payload, is_overflow)) {
-        if (level != 0) {
-            nq__btree_unplace(writer); /* positions and bounds below have moved */
-        }
         return NQ_OK;
     }
-    nq_status status = level == 0 ? split_leaf(ctx, writer, slot, key, payload, is_overflow)
-                                  : split_inner_for(ctx, writer, level, slot, key, payload);
-    nq__btree_unplace(writer);
-    return status;
+    return level == 0 ? split_leaf(ctx, writer, slot, key, payload, is_overflow)
+                      : split_inner_for(ctx, writer, level, slot, key, payload);
 }

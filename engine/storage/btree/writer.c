@@ -2,11 +2,11 @@
  *
  * The path from the root to a leaf is pinned and owned: every page on it is of the writer's
  * generation, made by copying the old one, whose reference in the parent is changed on the way
- * down. The leaf's bounds are kept, so that the next key of a sorted batch usually needs no
- * descent. */
+ * down. It is kept from one key to the next, and so is where its bounds stand: the next key of a
+ * sorted batch needs no descent, or one from the lowest node that it shares with the path. */
+#include "engine/ground/base/assert.h"
 #include "engine/storage/btree/btree_internal.h"
 
-#include "engine/ground/base/assert.h"
 void nq_btree_writer_init(nq_btree_writer *writer, nq_pool *pool, const nq_page_source *source,
                           uint64_t generation, nq_tree *tree) {
     writer->pool = pool;
@@ -74,10 +74,70 @@ nq_status nq__btree_own(nq_ctx *ctx, nq_btree_writer *writer, uint32_t level) {
 
 /* ---- Finding the place ---- */
 
-static bool is_in_bounds(const nq_btree_writer *writer, nq_bytes key) {
-    return nq_bytes_compare(key, nq_bytes_of(writer->low, writer->low_bytes)) >= 0 &&
-           (!writer->has_high ||
-            nq_bytes_compare(key, nq_bytes_of(writer->high, writer->high_bytes)) < 0);
+/* Whether the key lies right of everything that the path's left neighbours hold. */
+static bool is_above_low(const nq_btree_writer *writer, nq_bytes key) {
+    uint32_t level = writer->low_level;
+    return level == 0 || nq_node_compare(writer->pins[level].page,
+                                         (uint16_t)(writer->positions[level] - 1), key) <= 0;
+}
+
+static bool is_below_separator(const nq_btree_writer *writer, uint32_t level, nq_bytes key) {
+    return nq_node_compare(writer->pins[level].page, writer->positions[level], key) > 0;
+}
+
+/* The lowest level above `level` at which the path has something to its right; 0: none. */
+static uint32_t next_turn(const nq_btree_writer *writer, uint32_t level) {
+    for (level++; level <= writer->tree->level; level++) {
+        if (writer->positions[level] < writer->pins[level].page->slot_count) {
+            return level;
+        }
+    }
+    return 0;
+}
+
+/* The lowest level at which a key right of the path's leaf is still under the path's node. */
+static uint32_t lowest_common_level(const nq_btree_writer *writer, nq_bytes key) {
+    uint32_t level = writer->high_level;
+    uint32_t above = next_turn(writer, level);
+    while (above != 0 && !is_below_separator(writer, above, key)) {
+        level = above;
+        above = next_turn(writer, level);
+    }
+    return level;
+}
+
+static void set_bounds(nq_btree_writer *writer) {
+    writer->high_level = next_turn(writer, 0);
+    writer->low_level = 0;
+    for (uint32_t level = writer->tree->level; level > 0; level--) {
+        writer->low_level = writer->positions[level] > 0 ? level : writer->low_level;
+    }
+}
+
+/* Pins and owns the page at `level` of the path. */
+static nq_status step_to(nq_ctx *ctx, nq_btree_writer *writer, nq_page_ref ref, uint32_t level) {
+    nq_pool_unpin(writer->pool, &writer->pins[level]);
+    NQ_TRY(nq_pool_pin(ctx, writer->pool, ref, &writer->pins[level]));
+    const nq_page *page = writer->pins[level].page;
+    if (page->level != level || (page->kind == NQ_PAGE_LEAF) != (level == 0)) {
+        return nq_fail(ctx, NQ_PAGE_CORRUPT, "page %u: its level is not its parent's less one",
+                       page->id);
+    }
+    return nq__btree_own(ctx, writer, level);
+}
+
+/* Leads the path on from the node at `level`. */
+static nq_status descend(nq_ctx *ctx, nq_btree_writer *writer, uint32_t level, nq_bytes key) {
+    writer->is_placed = false;
+    for (; level > 0; level--) {
+        const nq_page *page = writer->pins[level].page;
+        uint16_t position = nq_node_find_child(page, key);
+        writer->positions[level] = position;
+        NQ_TRY(step_to(ctx, writer, nq_node_child(page, position), level - 1));
+    }
+    set_bounds(writer);
+    writer->is_placed = true;
+    return NQ_OK;
 }
 
 /* The first leaf of an empty tree. */
@@ -85,60 +145,33 @@ static nq_status plant(nq_ctx *ctx, nq_btree_writer *writer) {
     NQ_TRY(nq__btree_page_new(ctx, writer, NQ_PAGE_LEAF, &writer->pins[0]));
     writer->tree->root = nq_page_ref_of(writer->pins[0].page);
     writer->tree->level = 0;
-    return NQ_OK;
-}
-
-/* Leads the path to the leaf of `key`, owning every page on it. */
-static nq_status place(nq_ctx *ctx, nq_btree_writer *writer, nq_bytes key) {
-    if (writer->is_placed && is_in_bounds(writer, key)) {
-        return NQ_OK;
-    }
-    nq__btree_unplace(writer);
-    writer->low_bytes = 0;
-    writer->has_high = false;
-    if (nq_page_ref_is_none(writer->tree->root)) {
-        NQ_TRY(plant(ctx, writer));
-        writer->is_placed = true;
-        return NQ_OK;
-    }
-    nq_page_ref ref = writer->tree->root;
-    for (uint32_t level = writer->tree->level;; level--) {
-        NQ_TRY(nq_pool_pin(ctx, writer->pool, ref, &writer->pins[level]));
-        const nq_page *page = writer->pins[level].page;
-        if (page->level != level || (page->kind == NQ_PAGE_LEAF) != (level == 0)) {
-            return nq_fail(ctx, NQ_PAGE_CORRUPT, "page %u: its level is not its parent's less one",
-                           page->id);
-        }
-        NQ_TRY(nq__btree_own(ctx, writer, level));
-        if (level == 0) {
-            break;
-        }
-        page = writer->pins[level].page;
-        uint16_t position = nq_node_find_child(page, key);
-        writer->positions[level] = position;
-        /* Deeper separators are tighter bounds. */
-        if (position > 0) {
-            writer->low_bytes =
-                (uint16_t)nq_node_copy_key(page, (uint16_t)(position - 1), writer->low);
-        }
-        if (position < page->slot_count) {
-            writer->high_bytes = (uint16_t)nq_node_copy_key(page, position, writer->high);
-            writer->has_high = true;
-        }
-        ref = nq_node_child(page, position);
-    }
+    set_bounds(writer);
     writer->is_placed = true;
     return NQ_OK;
 }
 
-/* The slot of `key` in the leaf; keys in ascending order find it at the end at once. */
-static uint16_t find_slot(const nq_page *leaf, nq_bytes key, bool *out_is_equal) {
-    uint16_t count = leaf->slot_count;
-    *out_is_equal = false;
-    if (count != 0 && nq_node_compare(leaf, (uint16_t)(count - 1), key) < 0) {
-        return count;
+/* Leads the path to the leaf of `key`. *out_is_last: the key is greater than all of that leaf's,
+ * as the keys of a sorted load are. */
+static nq_status place(nq_ctx *ctx, nq_btree_writer *writer, nq_bytes key, bool *out_is_last) {
+    *out_is_last = false;
+    if (writer->is_placed) {
+        const nq_page *leaf = writer->pins[0].page;
+        uint16_t count = leaf->slot_count;
+        bool is_last = count != 0 && nq_node_compare(leaf, (uint16_t)(count - 1), key) < 0;
+        if (is_last || is_above_low(writer, key)) {
+            if (writer->high_level != 0 && !is_below_separator(writer, writer->high_level, key)) {
+                return descend(ctx, writer, lowest_common_level(writer, key), key);
+            }
+            *out_is_last = is_last;
+            return NQ_OK;
+        }
     }
-    return nq_node_find(leaf, key, out_is_equal);
+    nq__btree_unplace(writer);
+    if (nq_page_ref_is_none(writer->tree->root)) {
+        return plant(ctx, writer);
+    }
+    NQ_TRY(step_to(ctx, writer, writer->tree->root, writer->tree->level));
+    return descend(ctx, writer, writer->tree->level, key);
 }
 
 /* ---- Put and remove ---- */
@@ -157,9 +190,11 @@ static nq_status drop_value(nq_ctx *ctx, nq_btree_writer *writer, uint16_t slot)
 
 nq_status nq_btree_put(nq_ctx *ctx, nq_btree_writer *writer, nq_bytes key, nq_bytes value) {
     NQ_ASSERT(key.size <= NQ_NODE_KEY_BYTES_MAX && value.size <= NQ_BTREE_VALUE_BYTES_MAX);
-    NQ_TRY(place(ctx, writer, key));
-    bool is_equal;
-    uint16_t slot = find_slot(writer->pins[0].page, key, &is_equal);
+    bool is_equal = false;
+    bool is_last;
+    NQ_TRY(place(ctx, writer, key, &is_last));
+    const nq_page *leaf = writer->pins[0].page;
+    uint16_t slot = is_last ? leaf->slot_count : nq_node_find(leaf, key, &is_equal);
     bool is_overflow = value.size > NQ_NODE_PAYLOAD_BYTES_MAX;
     nq_overflow_ref ref;
     if (is_equal) {
@@ -183,8 +218,9 @@ nq_status nq_btree_remove(nq_ctx *ctx, nq_btree_writer *writer, nq_bytes key) {
     if (nq_page_ref_is_none(writer->tree->root)) {
         return NQ_OK;
     }
-    NQ_TRY(place(ctx, writer, key));
     bool is_equal;
+    bool is_last;
+    NQ_TRY(place(ctx, writer, key, &is_last));
     uint16_t slot = nq_node_find(writer->pins[0].page, key, &is_equal);
     if (!is_equal) {
         return NQ_OK;
