@@ -6,11 +6,18 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-void nq_memory_discard(void *memory, size_t bytes) {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t start = ((uintptr_t)memory + page - 1) / page * page;
-    uintptr_t end = ((uintptr_t)memory + bytes) / page * page;
+static void advise_within(void *memory, size_t bytes, uintptr_t unit, int advice) {
+    uintptr_t start = ((uintptr_t)memory + unit - 1) / unit * unit;
+    uintptr_t end = ((uintptr_t)memory + bytes) / unit * unit;
     if (start < end) {
-        (void)madvise((void *)start, end - start, MADV_DONTNEED);
+        (void)madvise((void *)start, end - start, advice);
     }
+}
+
+void nq_memory_discard(void *memory, size_t bytes) {
+    advise_within(memory, bytes, (uintptr_t)sysconf(_SC_PAGESIZE), MADV_DONTNEED);
+}
+
+void nq_memory_prefer_huge(void *memory, size_t bytes) {
+    advise_within(memory, bytes, NQ_MEMORY_HUGE_BYTES, MADV_HUGEPAGE);
 }

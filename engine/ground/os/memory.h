@@ -8,4 +8,12 @@
  * read as zeros, or, where the system does not do that, as they were. Heap memory is allowed. */
 void nq_memory_discard(void *memory, size_t bytes);
 
+/* What a large page of the system holds, of the usual kinds. */
+enum { NQ_MEMORY_HUGE_BYTES = 2 << 20 };
+
+/* Asks for large pages where whole ones lie within [memory, memory + bytes), which has not been
+ * written to: reaching into it anywhere then costs the processor hardly a walk through its page
+ * tables. Nobody is told whether the system has any. Memory aligned to them profits most. */
+void nq_memory_prefer_huge(void *memory, size_t bytes);
+
 #endif

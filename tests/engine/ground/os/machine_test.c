@@ -69,6 +69,21 @@ static void the_machine_has_processors_and_memory(void **state) {
     assert_true(nq_cpu_memory_bytes() > nq_cpu_resident_bytes());
 }
 
+static void memory_wished_huge_is_memory_as_any(void **state) {
+    (void)state;
+    enum { BYTES = 3 * NQ_MEMORY_HUGE_BYTES + 5000 };
+    uint8_t *memory = nq_heap_alloc(BYTES);
+    assert_non_null(memory);
+    memset(memory, 1, BYTES / 2);
+    nq_memory_prefer_huge(memory, BYTES);
+    nq_memory_prefer_huge(memory, 1); /* too little: nothing happens */
+    memset(memory + BYTES / 2, 2, BYTES - BYTES / 2);
+    assert_int_equal(memory[0], 1);
+    assert_int_equal(memory[BYTES / 2 - 1], 1);
+    assert_int_equal(memory[BYTES - 1], 2);
+    nq_heap_free(memory);
+}
+
 static void read_name(void *argument) {
     (void)pthread_getname_np(pthread_self(), argument, 16);
 }
@@ -112,6 +127,7 @@ int main(void) {
         cmocka_unit_test(entropy_fills_all_of_it_and_differs_each_time),
         cmocka_unit_test(the_machine_has_processors_and_memory),
         cmocka_unit_test(discarded_memory_goes_back_and_stays_usable),
+        cmocka_unit_test(memory_wished_huge_is_memory_as_any),
         cmocka_unit_test(a_thread_bears_its_name_cut_to_what_the_kernel_keeps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
