@@ -1,4 +1,4 @@
-/* Node: search, change, split and merge within pages.
+/* Node: change, split and merge within pages.
  *
  * Space is never searched for: cells are taken from heap_start downwards, and when the gap is too
  * small the node is rebuilt from a copy on the stack, which drops dead bytes and chooses the
@@ -7,18 +7,7 @@
 #include "engine/storage/page/node.h"
 
 #include "engine/ground/base/assert.h"
-static uint32_t head_of(nq_bytes suffix) {
-    if (suffix.size >= 4) {
-        uint32_t head;
-        memcpy(&head, suffix.data, sizeof head);
-        return __builtin_bswap32(head);
-    }
-    uint32_t head = 0;
-    for (size_t i = 0; i < suffix.size; i++) {
-        head |= (uint32_t)suffix.data[i] << (24 - 8 * i);
-    }
-    return head;
-}
+#include "engine/storage/page/node_internal.h"
 
 static size_t shared_bytes(nq_bytes left, nq_bytes right) {
     size_t limit = left.size < right.size ? left.size : right.size;
@@ -56,77 +45,6 @@ size_t nq_node_copy_key(const nq_page *page, uint16_t slot, uint8_t *out_key) {
     return prefix.size + suffix.size;
 }
 
-/* ---- Search ---- */
-
-/* <0, 0, >0: the slot's suffix against a suffix whose head is known. */
-static inline int compare_suffix(const nq_page *page, uint16_t slot, uint32_t head,
-                                 nq_bytes suffix) {
-    uint32_t slot_head = nq_node_slots(page)[slot].head;
-    if (slot_head != head) {
-        return slot_head < head ? -1 : 1;
-    }
-    return nq_bytes_compare(nq_node_suffix(page, slot), suffix);
-}
-
-/* <0: every key of the page is greater than `key`; >0: every key is smaller; 0: the prefix is
- * shared and *out_suffix is the rest. */
-static int compare_to_prefix(const nq_page *page, nq_bytes key, nq_bytes *out_suffix) {
-    *out_suffix = key;
-    uint16_t prefix_bytes = page->prefix_bytes;
-    if (prefix_bytes == 0) {
-        return 0;
-    }
-    nq_bytes prefix = nq_node_prefix(page);
-    size_t shared = key.size < prefix_bytes ? key.size : prefix_bytes;
-    int order = shared == 0 ? 0 : memcmp(key.data, prefix.data, shared);
-    if (order != 0 || key.size < prefix_bytes) {
-        return order != 0 ? order : -1;
-    }
-    *out_suffix = nq_bytes_of(key.data + prefix_bytes, key.size - prefix_bytes);
-    return 0;
-}
-
-uint16_t nq_node_find(const nq_page *page, nq_bytes key, bool *out_is_equal) {
-    *out_is_equal = false;
-    nq_bytes suffix;
-    int side = compare_to_prefix(page, key, &suffix);
-    if (side != 0) {
-        return side < 0 ? 0 : page->slot_count;
-    }
-    uint32_t head = head_of(suffix);
-    uint16_t low = 0;
-    uint16_t high = page->slot_count;
-    /* All slots before `low` are smaller than the key, all from `high` on are greater. */
-    while (low < high) {
-        uint16_t middle = (uint16_t)((low + high) / 2);
-        int order = compare_suffix(page, middle, head, suffix);
-        if (order < 0) {
-            low = (uint16_t)(middle + 1);
-        } else if (order > 0) {
-            high = middle;
-        } else {
-            *out_is_equal = true;
-            return middle;
-        }
-    }
-    return low;
-}
-
-uint16_t nq_node_find_child(const nq_page *page, nq_bytes key) {
-    bool is_equal;
-    uint16_t slot = nq_node_find(page, key, &is_equal);
-    return (uint16_t)(slot + (is_equal ? 1 : 0));
-}
-
-int nq_node_compare(const nq_page *page, uint16_t slot, nq_bytes key) {
-    nq_bytes suffix;
-    int side = compare_to_prefix(page, key, &suffix);
-    if (side != 0) {
-        return -side;
-    }
-    return compare_suffix(page, slot, head_of(suffix), suffix);
-}
-
 size_t nq_node_separator_bytes(nq_bytes left, nq_bytes right) {
     return shared_bytes(left, right) + 1;
 }
@@ -152,7 +70,7 @@ static void place(nq_page *page, uint16_t slot, nq_bytes first, nq_bytes rest, n
     NQ_ASSERT(slots_end(page) + NQ_NODE_SLOT_BYTES + bytes <= page->heap_start);
     page->heap_start = (uint16_t)(page->heap_start - bytes);
     uint8_t *cell = (uint8_t *)page + page->heap_start;
-    uint16_t head = (uint16_t)(payload.size | (is_overflow ? 0x8000u : 0));
+    uint16_t head = (uint16_t)(payload.size | (is_overflow ? NQ_NODE_IS_OVERFLOW : 0));
     memcpy(cell, &head, sizeof head);
     uint8_t *key = cell + NQ_NODE_CELL_HEADER_BYTES;
     if (first.size != 0) {
@@ -166,8 +84,8 @@ static void place(nq_page *page, uint16_t slot, nq_bytes first, nq_bytes rest, n
     }
     nq_node_slot *slots = slots_of(page);
     memmove(slots + slot + 1, slots + slot, (size_t)(page->slot_count - slot) * NQ_NODE_SLOT_BYTES);
-    slots[slot] =
-        (nq_node_slot){head_of(nq_bytes_of(key, key_bytes)), page->heap_start, (uint16_t)key_bytes};
+    slots[slot] = (nq_node_slot){nq__node_head(nq_bytes_of(key, key_bytes)), page->heap_start,
+                                 (uint16_t)key_bytes};
     page->slot_count++;
 }
 
@@ -228,7 +146,7 @@ bool nq_node_insert(nq_page *page, uint16_t slot, nq_bytes key, nq_bytes payload
                     bool is_overflow) {
     nq_bytes suffix;
     uint32_t fixed = NQ_NODE_SLOT_BYTES + NQ_NODE_CELL_HEADER_BYTES + (uint32_t)payload.size;
-    if (compare_to_prefix(page, key, &suffix) == 0 &&
+    if (nq__node_compare_to_prefix(page, key, &suffix) == 0 &&
         slots_end(page) + fixed + suffix.size <= page->heap_start) {
         place(page, slot, suffix, (nq_bytes){0}, payload, is_overflow);
         return true;
@@ -257,7 +175,7 @@ bool nq_node_set_payload(nq_page *page, uint16_t slot, nq_bytes payload, bool is
     size_t old_bytes = nq_node_payload(page, slot, &was_overflow).size;
     if (payload.size <= old_bytes) {
         uint8_t *cell = (uint8_t *)page + s->cell;
-        uint16_t head = (uint16_t)(payload.size | (is_overflow ? 0x8000u : 0));
+        uint16_t head = (uint16_t)(payload.size | (is_overflow ? NQ_NODE_IS_OVERFLOW : 0));
         memcpy(cell, &head, sizeof head);
         if (payload.size != 0) {
             memmove(cell + NQ_NODE_CELL_HEADER_BYTES + s->key_bytes, payload.data, payload.size);
@@ -321,7 +239,7 @@ uint16_t nq_node_split_point(const nq_page *page, uint16_t slot, nq_bytes key, s
                              bool *out_is_left) {
     nq_bytes suffix;
     *out_is_left = slot == 0;
-    if (slot == page->slot_count || compare_to_prefix(page, key, &suffix) != 0) {
+    if (slot == page->slot_count || nq__node_compare_to_prefix(page, key, &suffix) != 0) {
         NQ_ASSERT(slot == 0 || slot == page->slot_count);
         return slot;
     }

@@ -19,6 +19,7 @@ enum {
     NQ_NODE_PAYLOAD_BYTES_MAX = 2032, /* longer values go to overflow pages */
     NQ_NODE_SLOT_BYTES = 8,
     NQ_NODE_CELL_HEADER_BYTES = 2,
+    NQ_NODE_IS_OVERFLOW = 0x8000, /* in a cell's header, beside the payload's size */
 };
 
 /* Two largest entries and a slot's worth of slack fit one page, so every split succeeds. */
@@ -63,8 +64,9 @@ static inline nq_bytes nq_node_payload(const nq_page *page, uint16_t slot, bool 
     const uint8_t *cell = (const uint8_t *)page + s->cell;
     uint16_t head;
     memcpy(&head, cell, sizeof head);
-    *out_is_overflow = (head & 0x8000u) != 0;
-    return nq_bytes_of(cell + NQ_NODE_CELL_HEADER_BYTES + s->key_bytes, head & 0x7fffu);
+    *out_is_overflow = (head & NQ_NODE_IS_OVERFLOW) != 0;
+    return nq_bytes_of(cell + NQ_NODE_CELL_HEADER_BYTES + s->key_bytes,
+                       head & ~(uint32_t)NQ_NODE_IS_OVERFLOW);
 }
 
 /* Child `position` of an inner node, 0 <= position <= slot_count. */
@@ -81,14 +83,39 @@ static inline nq_page_ref nq_node_child(const nq_page *page, uint16_t position) 
 /* Copies the whole key of a slot to `out_key` (NQ_NODE_KEY_BYTES_MAX of room); returns its size. */
 size_t nq_node_copy_key(const nq_page *page, uint16_t slot, uint8_t *out_key);
 
+/* ---- Search ----
+ *
+ * These may be called on a page seen through a view (storage/buffer), whose bytes may turn into
+ * another page's meanwhile: they end and stay inside the page whatever they read, and the answer is
+ * worth something only once the view has proved good. */
+
+/* Fetches what a search of a leaf reads first, all at once. */
+static inline void nq_node_prefetch(const nq_page *page) {
+    enum { LINE_BYTES = 64, LINES = 6 }; /* the header and some forty slots */
+    const uint8_t *bytes = (const uint8_t *)page;
+    for (int line = 0; line < LINES; line++) {
+        __builtin_prefetch(bytes + line * LINE_BYTES);
+    }
+    __builtin_prefetch(bytes + NQ_PAGE_BYTES - 1); /* the prefix */
+}
+
 /* The first slot whose key is >= `key` (slot_count if none); *out_is_equal: that key is `key`. */
 uint16_t nq_node_find(const nq_page *page, nq_bytes key, bool *out_is_equal);
 
 /* The position of the child that holds `key`. */
 uint16_t nq_node_find_child(const nq_page *page, nq_bytes key);
 
+/* That child; none if the page is no inner node. */
+nq_page_ref nq_node_read_child(const nq_page *page, nq_bytes key);
+
+/* As nq_node_payload; false if the cell is not inside the page. */
+bool nq_node_read_payload(const nq_page *page, uint16_t slot, nq_bytes *out_payload,
+                          bool *out_is_overflow);
+
 /* <0, 0, >0: the key of `slot` against `key`. */
 int nq_node_compare(const nq_page *page, uint16_t slot, nq_bytes key);
+
+/* ---- Change ---- */
 
 /* Puts an entry at `slot`, where nq_node_find said it belongs. False: it does not fit. */
 bool nq_node_insert(nq_page *page, uint16_t slot, nq_bytes key, nq_bytes payload, bool is_overflow);

@@ -98,6 +98,74 @@ static void a_foreign_key_shortens_the_prefix_if_there_is_room(void **state) {
     assert_true(is_equal);
 }
 
+/* Bytes of a small alphabet, so that keys and heads often agree. */
+static void fill_with_nonsense(nq_page *page, nq_rng *rng) {
+    uint8_t *bytes = (uint8_t *)page;
+    for (size_t i = 0; i < sizeof *page; i++) {
+        bytes[i] = (uint8_t)nq_rng_below(rng, 2);
+    }
+    page->slot_count = (uint16_t)nq_rng_below(rng, UINT16_MAX + 1);
+    page->prefix_bytes = (uint16_t)(nq_rng_below(rng, 2) * nq_rng_below(rng, UINT16_MAX + 1));
+    for (uint32_t i = 0; i < NQ_PAGE_BODY_BYTES / NQ_NODE_SLOT_BYTES; i++) {
+        nq_node_slot slot = {.head = 0x01000000u * (uint32_t)nq_rng_below(rng, 2),
+                             .cell = (uint16_t)nq_rng_below(rng, UINT16_MAX + 1),
+                             .key_bytes = (uint16_t)nq_rng_below(rng, UINT16_MAX + 1)};
+        memcpy(page->body + i * sizeof slot, &slot, sizeof slot);
+    }
+}
+
+static void keys_that_differ_only_behind_their_heads_are_found(void **state) {
+    (void)state;
+    nq_page page;
+    init(&page);
+    /* No prefix is shared, all heads but two are one. */
+    assert_true(insert(&page, NQ_BYTES_LITERAL("a"), NQ_BYTES_LITERAL("v")));
+    assert_true(insert(&page, NQ_BYTES_LITERAL("\xff\xff\xff\xff\xff"), NQ_BYTES_LITERAL("v")));
+    char room[64];
+    for (unsigned i = 0; i < 100; i++) {
+        assert_true(insert(&page, key_of(room, 2 * i), NQ_BYTES_LITERAL("v")));
+    }
+    assert_int_equal(page.prefix_bytes, 0);
+    bool is_equal;
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(nq_node_find(&page, key_of(room, 2 * i), &is_equal), i + 1);
+        assert_true(is_equal);
+        assert_int_equal(nq_node_find(&page, key_of(room, 2 * i + 1), &is_equal), i + 2);
+        assert_false(is_equal);
+    }
+    assert_int_equal(nq_node_find(&page, NQ_BYTES_LITERAL("\xff\xff\xff\xff"), &is_equal), 101);
+    assert_false(is_equal);
+    assert_int_equal(nq_node_find(&page, NQ_BYTES_LITERAL("\xff\xff\xff\xff\xff"), &is_equal), 101);
+    assert_true(is_equal);
+    assert_int_equal(nq_node_find(&page, NQ_BYTES_LITERAL("\xff\xff\xff\xff\xff\1"), &is_equal),
+                     102);
+}
+
+/* On the heap, so that AddressSanitizer sees a step outside. */
+static void a_search_stays_inside_the_page_whatever_the_bytes_are(void **state) {
+    (void)state;
+    nq_rng rng = {6};
+    nq_page *page = malloc(sizeof *page);
+    uint8_t key[64];
+    for (int round = 0; round < 2000; round++) {
+        fill_with_nonsense(page, &rng);
+        for (size_t i = 0; i < sizeof key; i++) {
+            key[i] = (uint8_t)nq_rng_below(&rng, 2);
+        }
+        nq_bytes sought = nq_bytes_of(key, nq_rng_below(&rng, sizeof key + 1));
+        bool is_equal;
+        bool is_overflow;
+        nq_bytes payload;
+        uint16_t slot = nq_node_find(page, sought, &is_equal);
+        if (nq_node_read_payload(page, slot, &payload, &is_overflow)) {
+            assert_true(payload.data >= (const uint8_t *)page);
+            assert_true(payload.data + payload.size <= (const uint8_t *)(page + 1));
+        }
+        (void)nq_node_read_child(page, sought);
+    }
+    free(page);
+}
+
 static void splitting_makes_room_for_any_entry(void **state) {
     (void)state;
     nq_rng rng = {3};
@@ -270,6 +338,8 @@ int main(void) {
         cmocka_unit_test(keys_are_found_where_they_were_put),
         cmocka_unit_test(keys_without_the_prefix_stand_at_the_ends),
         cmocka_unit_test(a_foreign_key_shortens_the_prefix_if_there_is_room),
+        cmocka_unit_test(keys_that_differ_only_behind_their_heads_are_found),
+        cmocka_unit_test(a_search_stays_inside_the_page_whatever_the_bytes_are),
         cmocka_unit_test(splitting_makes_room_for_any_entry),
         cmocka_unit_test(appending_splits_leave_the_full_page_alone),
         cmocka_unit_test(merging_undoes_a_split),
