@@ -9,8 +9,8 @@
 #include "engine/storage/buffer/pool_internal.h"
 
 enum {
-    /* Buckets of the page table, at most four a frame, and a place in either stack. */
-    TABLE_BYTES_PER_FRAME = sizeof(nq_frame) + 6 * sizeof(uint32_t),
+    /* Buckets of the page table, at most two a frame, and a place in either stack. */
+    TABLE_BYTES_PER_FRAME = sizeof(nq_frame) + 2 * sizeof(uint64_t) + 2 * sizeof(uint32_t),
     FRAMES_MAX = UINT32_MAX / 4,
     LEAST_BYTES = NQ_POOL_FRAMES_MIN * NQ_PAGE_BYTES,
     GRANT_BYTES_MIN = 16 << 10,

@@ -1,8 +1,9 @@
-/* Pool: pins, the page table and misses. See pool_internal.h for the states of a frame. */
+/* Pool: life, pins and misses. See pool_internal.h for the states of a frame. */
 #include "engine/storage/buffer/pool.h"
 
 #include "engine/ground/base/assert.h"
 #include "engine/ground/base/heap.h"
+#include "engine/ground/os/memory.h"
 #include "engine/ground/os/thread.h"
 #include "engine/storage/buffer/pool_internal.h"
 
@@ -13,10 +14,6 @@ nq_pool_counters *nq__pool_counters(nq_pool *pool) {
         slot = atomic_fetch_add_explicit(&thread_count, 1, memory_order_relaxed) + 1;
     }
     return &pool->counters[slot % NQ__POOL_COUNTERS];
-}
-
-uint32_t nq__pool_bucket(const nq_pool *pool, uint32_t page) {
-    return (page * 0x9e3779b1u >> 7) & pool->bucket_mask;
 }
 
 nq_mutex *nq__pool_stripe(nq_pool *pool, uint32_t page) {
@@ -30,49 +27,31 @@ void nq__pool_pause(uint32_t *round) {
     }
 }
 
-/* ---- The page table ---- */
-
-nq_frame *nq__pool_find(nq_pool *pool, uint32_t page) {
-    uint32_t index = atomic_load(&pool->buckets[nq__pool_bucket(pool, page)]);
-    while (index != 0) {
-        nq_frame *frame = &pool->frames[index - 1];
-        if (atomic_load(&frame->page) == page) {
-            return frame;
-        }
-        index = atomic_load(&frame->next);
-    }
-    return NULL;
-}
-
-void nq__pool_link(nq_pool *pool, nq_frame *frame, uint32_t page) {
-    _Atomic uint32_t *bucket = &pool->buckets[nq__pool_bucket(pool, page)];
-    atomic_store(&frame->page, page);
-    atomic_store(&frame->next, atomic_load(bucket));
-    atomic_store(bucket, (uint32_t)(frame - pool->frames) + 1);
-}
-
-void nq__pool_unlink(nq_pool *pool, nq_frame *frame) {
-    uint32_t page = atomic_load(&frame->page);
-    uint32_t own = (uint32_t)(frame - pool->frames) + 1;
-    _Atomic uint32_t *link = &pool->buckets[nq__pool_bucket(pool, page)];
-    while (atomic_load(link) != own) {
-        NQ_ASSERT(atomic_load(link) != 0);
-        link = &pool->frames[atomic_load(link) - 1].next;
-    }
-    atomic_store(link, atomic_load(&frame->next));
-    atomic_store(&frame->page, 0);
-}
-
 /* ---- Life ---- */
+
+/* The frames' memory. Small caches keep to small pages: a huge one would be held for a few bytes.
+ */
+static nq_page *allocate_pages(size_t frame_count) {
+    static const size_t huge_from_bytes = (size_t)32 << 20;
+    size_t bytes = frame_count * NQ_PAGE_BYTES;
+    if (bytes < huge_from_bytes) {
+        return nq_heap_alloc_aligned(NQ_PAGE_BYTES, bytes);
+    }
+    nq_page *pages = nq_heap_alloc_aligned(NQ_MEMORY_HUGE_BYTES, bytes);
+    if (pages != NULL) {
+        nq_memory_prefer_huge(pages, bytes);
+    }
+    return pages;
+}
 
 static nq_status allocate(nq_ctx *ctx, nq_pool *pool, nq_cache_policy policy) {
     size_t frame_count = pool->frame_count;
     size_t bucket_count = 64;
-    while (bucket_count < frame_count * 2) {
+    while (bucket_count < frame_count) {
         bucket_count *= 2;
     }
     pool->bucket_mask = (uint32_t)(bucket_count - 1);
-    pool->pages = nq_heap_alloc_aligned(NQ_PAGE_BYTES, frame_count * NQ_PAGE_BYTES);
+    pool->pages = allocate_pages(frame_count);
     pool->frames = nq_heap_calloc(frame_count, sizeof *pool->frames);
     pool->buckets = nq_heap_calloc(bucket_count, sizeof *pool->buckets);
     pool->spare.slots = nq_heap_calloc(frame_count, sizeof *pool->spare.slots);
@@ -136,23 +115,16 @@ void nq_pool_destroy(nq_pool *pool) {
 /* ---- Pins ---- */
 
 nq_frame *nq__pool_pin_resident(nq_pool *pool, uint32_t page) {
-    /* Unlocked: the chain may change under our feet, which at worst looks like a miss. */
-    enum { STEPS_MAX = 32 };
-    uint32_t index =
-        atomic_load_explicit(&pool->buckets[nq__pool_bucket(pool, page)], memory_order_acquire);
-    for (uint32_t step = 0; index != 0 && step < STEPS_MAX; step++) {
-        nq_frame *frame = &pool->frames[index - 1];
-        if (atomic_load_explicit(&frame->page, memory_order_relaxed) == page) {
-            uint32_t state = atomic_fetch_add_explicit(&frame->state, 1, memory_order_acquire);
-            if ((state & (NQ__FRAME_EXCLUSIVE | NQ__FRAME_LOADING)) == 0 &&
-                atomic_load_explicit(&frame->page, memory_order_relaxed) == page) {
-                return frame; /* P1, P2 */
-            }
-            atomic_fetch_sub_explicit(&frame->state, 1, memory_order_release);
-            return NULL;
-        }
-        index = atomic_load_explicit(&frame->next, memory_order_acquire);
+    nq_frame *frame = nq__pool_find_unlocked(pool, page);
+    if (frame == NULL) {
+        return NULL;
     }
+    uint32_t state = atomic_fetch_add_explicit(&frame->state, 1, memory_order_acquire);
+    if ((state & (NQ__FRAME_EXCLUSIVE | NQ__FRAME_LOADING)) == 0 &&
+        atomic_load_explicit(&frame->page, memory_order_relaxed) == page) {
+        return frame; /* P1, P2 */
+    }
+    atomic_fetch_sub_explicit(&frame->state, 1, memory_order_release);
     return NULL;
 }
 
@@ -254,14 +226,6 @@ static nq_status pin_missing(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_fra
     return NQ_OK;
 }
 
-/* The page asked for again is worth more, unless that is known. */
-static void touch(nq_pool *pool, nq_frame *frame) {
-    if (nq_cache_touch(pool->order, &frame->mark) && nq_mutex_try_lock(&pool->order_mutex)) {
-        nq_cache_promote(pool->order, nq__frame_slot(pool, frame));
-        nq_mutex_unlock(&pool->order_mutex);
-    }
-}
-
 nq_status nq_pool_pin(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_pin *out_pin) {
     *out_pin = (nq_pin){0};
     nq_pool_counters *counters = nq__pool_counters(pool);
@@ -286,11 +250,13 @@ nq_status nq_pool_pin(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_pin *out_p
     atomic_fetch_add_explicit(is_miss ? &counters->misses : &counters->hits, 1,
                               memory_order_relaxed);
     if (!is_miss) {
-        touch(pool, frame);
+        nq__pool_touch(pool, frame);
     }
     *out_pin = (nq_pin){page, nq__frame_slot(pool, frame)};
     return NQ_OK;
 }
+
+/* ---- New pages ---- */
 
 /* Makes a filled frame, EXCLUSIVE to us, the page's: dirty and pinned. `model`: the page that it
  * will replace, in memory, or NULL. */

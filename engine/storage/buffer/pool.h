@@ -63,6 +63,38 @@ void nq_pool_mark_dirty(nq_pool *pool, nq_pin pin);
 /* Clears *pin; a pin of nothing is allowed. */
 void nq_pool_unpin(nq_pool *pool, nq_pin *pin);
 
+/* ---- Views ----
+ *
+ * A view shows a page that is in memory without a pin: it writes nothing, so threads that read one
+ * page do not disturb each other. In exchange the frame may be given to another page at any moment.
+ * Whatever is read may then be nonsense, and nq_pool_view_end says so: until it has said that the
+ * view was good, what was seen may be copied and computed with, but not believed. For a few hundred
+ * instructions that end and stay inside the page whatever they read (page/node.h, "Search").
+ *
+ *     bool has_failed = false;
+ *     do {
+ *         NQ_TRY(nq_pool_view_begin(ctx, pool, ref, has_failed, &view));
+ *         answer = f(view.page);
+ *         has_failed = !nq_pool_view_end(pool, &view);
+ *     } while (has_failed); */
+typedef struct nq_view {
+    const nq_page *page;
+    uint32_t frame;
+    uint32_t version; /* of the frame, when the view began */
+    bool is_pinned;   /* then it cannot fail */
+} nq_view;
+
+/* Shows the page; pins it if it must be read first, or if a view of it `has_failed` just before.
+ * Fails like nq_pool_pin. A view counts as a hit only if it is pinned (nq_pool_count_hits). */
+nq_status nq_pool_view_begin(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, bool has_failed,
+                             nq_view *out_view);
+
+/* Whether what was seen is what the page holds. */
+bool nq_pool_view_end(nq_pool *pool, nq_view *view);
+
+/* Pages seen through views that were not pinned. */
+void nq_pool_count_hits(nq_pool *pool, uint32_t count);
+
 /* The page is free: its frame is dropped, unwritten. Nobody pins it. */
 void nq_pool_forget(nq_pool *pool, nq_page_id id);
 

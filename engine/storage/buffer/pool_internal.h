@@ -14,7 +14,8 @@
  * page dirty first. The checksum field alone belongs to whoever holds WRITING. P4 `is_dirty` is
  * cleared before the write begins, so a change made after it is not lost. P5 No lock is held during
  * I/O. P6 A frame is in the order exactly while it is in the page table, but for moments when it is
- * EXCLUSIVE. */
+ * EXCLUSIVE. P9 A frame's version changes after its page has left the table and before its bytes
+ * do. */
 #ifndef NQ_STORAGE_BUFFER_POOL_INTERNAL_H
 #define NQ_STORAGE_BUFFER_POOL_INTERNAL_H
 
@@ -39,8 +40,11 @@ typedef struct nq_frame {
     _Atomic uint32_t next;  /* in its bucket: frame index + 1; 0: last */
     nq_cache_mark mark;
     _Atomic uint64_t generation;
+    _Atomic uint32_t version; /* how many pages have left the frame */
     _Atomic bool is_dirty;
 } nq_frame;
+
+static_assert(sizeof(nq_frame) == 32, "two frames to a cache line");
 
 /* One cache line, so that threads count without sharing. */
 typedef struct nq_pool_counters {
@@ -72,7 +76,7 @@ struct nq_pool {
     uint64_t table_bytes;           /* what the pool takes beside frames */
     _Atomic uint64_t charged_bytes; /* by others; written often */
     uint32_t bucket_mask;
-    _Atomic uint32_t *buckets;   /* frame index + 1 */
+    _Atomic uint64_t *buckets;   /* the chain's first: page id << 32 | frame index + 1 */
     _Atomic uint32_t used_count; /* frames ever used */
     nq_pool_stripe stripes[NQ__POOL_STRIPES];
     nq_mutex load_mutex;
@@ -90,8 +94,12 @@ struct nq_pool {
 };
 
 nq_pool_counters *nq__pool_counters(nq_pool *pool);
-uint32_t nq__pool_bucket(const nq_pool *pool, uint32_t page);
 nq_mutex *nq__pool_stripe(nq_pool *pool, uint32_t page);
+
+/* Ids are dense, so neighbours share a line of the table and seldom a bucket. */
+static inline uint32_t nq__pool_bucket(const nq_pool *pool, uint32_t page) {
+    return page & pool->bucket_mask;
+}
 
 /* Under the page's stripe lock. */
 nq_frame *nq__pool_find(nq_pool *pool, uint32_t page);
@@ -104,6 +112,62 @@ static inline uint32_t nq__frame_slot(const nq_pool *pool, const nq_frame *frame
 
 static inline nq_page *nq__frame_page(const nq_pool *pool, const nq_frame *frame) {
     return pool->pages + (frame - pool->frames);
+}
+
+/* Under ThreadSanitizer, which cannot know that what a failed view has read is thrown away, every
+ * view is a pin. */
+#if defined(__SANITIZE_THREAD__)
+enum { NQ__VIEWS_PIN = 1 };
+#else
+enum { NQ__VIEWS_PIN = 0 };
+#endif
+
+/* P9: orders the new version behind what was done to the frame before, and ahead of every byte
+ * stored to its page after. (ThreadSanitizer knows no fences, and needs none here.) */
+static inline void nq__frame_renew(nq_frame *frame) {
+    atomic_fetch_add_explicit(&frame->version, 1, memory_order_release);
+#if !defined(__SANITIZE_THREAD__)
+    atomic_thread_fence(memory_order_release);
+#endif
+}
+
+/* Whether everything read from the page until now was the page of this version. */
+static inline bool nq__frame_is_of_version(nq_frame *frame, uint32_t version) {
+#if !defined(__SANITIZE_THREAD__)
+    atomic_thread_fence(memory_order_acquire);
+#endif
+    return atomic_load_explicit(&frame->version, memory_order_relaxed) == version;
+}
+
+/* The frame that the table names for the page. Unlocked: the chain may change under our feet, which
+ * at worst looks like a miss; that the frame is still the page's is for the caller to find out. */
+static inline nq_frame *nq__pool_find_unlocked(const nq_pool *pool, uint32_t page) {
+    enum { STEPS_MAX = 32 };
+    uint64_t head =
+        atomic_load_explicit(&pool->buckets[nq__pool_bucket(pool, page)], memory_order_acquire);
+    uint32_t index = (uint32_t)head;
+    if (index == 0 || (uint32_t)(head >> 32) == page) {
+        return index == 0 ? NULL : &pool->frames[index - 1];
+    }
+    for (uint32_t step = 0; step < STEPS_MAX; step++) {
+        index = atomic_load_explicit(&pool->frames[index - 1].next, memory_order_acquire);
+        if (index == 0) {
+            return NULL;
+        }
+        nq_frame *frame = &pool->frames[index - 1];
+        if (atomic_load_explicit(&frame->page, memory_order_relaxed) == page) {
+            return frame;
+        }
+    }
+    return NULL;
+}
+
+/* The page asked for again is worth more, unless that is known. */
+static inline void nq__pool_touch(nq_pool *pool, nq_frame *frame) {
+    if (nq_cache_touch(pool->order, &frame->mark) && nq_mutex_try_lock(&pool->order_mutex)) {
+        nq_cache_promote(pool->order, nq__frame_slot(pool, frame));
+        nq_mutex_unlock(&pool->order_mutex);
+    }
 }
 
 /* ---- evict.c ---- */

@@ -419,6 +419,79 @@ static void the_least_frames_stay_whatever_is_charged(void **state) {
     tear_down(&f);
 }
 
+/* ---- Views ---- */
+
+static void see(fixture *f, uint32_t id, nq_view *out_view) {
+    assert_int_equal(nq_pool_view_begin(&f->ctx, f->pool, (nq_page_ref){id, 1}, false, out_view),
+                     NQ_OK);
+}
+
+static void a_view_shows_the_page_and_keeps_nobody_from_evicting_it(void **state) {
+    (void)state;
+    fixture f;
+    set_up(&f);
+    make_page(&f, 4);
+    make_page(&f, 5);
+    nq_view view;
+    see(&f, 4, &view);
+    assert_true(holds_its_id(view.page, 4));
+    assert_true(nq_pool_view_end(f.pool, &view));
+    see(&f, 5, &view);
+    for (uint32_t id = 100; id < 100 + 2 * NQ_POOL_FRAMES_MIN; id++) {
+        make_page(&f, id);
+    }
+    /* ThreadSanitizer's views are pins. */
+    assert_int_equal(nq_pool_view_end(f.pool, &view), view.is_pinned);
+    tear_down(&f);
+}
+
+static void a_view_of_a_forgotten_page_fails(void **state) {
+    (void)state;
+    fixture f;
+    set_up(&f);
+    make_page(&f, 4);
+    nq_view view;
+    see(&f, 4, &view);
+    if (!view.is_pinned) {
+        nq_pool_forget(f.pool, (nq_page_id){4});
+        make_page(&f, 4);
+        assert_false(nq_pool_view_end(f.pool, &view));
+        see(&f, 4, &view);
+    }
+    assert_true(nq_pool_view_end(f.pool, &view));
+    tear_down(&f);
+}
+
+static void a_view_of_a_page_on_disk_reads_it(void **state) {
+    (void)state;
+    fixture f;
+    set_up(&f);
+    make_page(&f, 4);
+    for (uint32_t id = 100; id < 100 + NQ_POOL_FRAMES_MIN; id++) {
+        make_page(&f, id);
+    }
+    nq_view view;
+    see(&f, 4, &view);
+    assert_true(view.is_pinned);
+    assert_true(holds_its_id(view.page, 4));
+    assert_true(nq_pool_view_end(f.pool, &view));
+    assert_int_equal(nq_pool_view_begin(&f.ctx, f.pool, (nq_page_ref){4, 2}, false, &view),
+                     NQ_PAGE_CORRUPT);
+    tear_down(&f);
+}
+
+static void a_page_whose_view_has_failed_is_pinned(void **state) {
+    (void)state;
+    fixture f;
+    set_up(&f);
+    make_page(&f, 4);
+    nq_view view;
+    assert_int_equal(nq_pool_view_begin(&f.ctx, f.pool, (nq_page_ref){4, 1}, true, &view), NQ_OK);
+    assert_true(view.is_pinned);
+    assert_true(nq_pool_view_end(f.pool, &view));
+    tear_down(&f);
+}
+
 /* ---- Many at once ---- */
 
 enum { SHARED_PAGES = 3 * NQ_POOL_FRAMES_MIN, PINS = 4000, THREADS = 4, CHARGES = 100 };
@@ -479,6 +552,84 @@ static void many_threads_share_few_frames(void **state) {
     }
 }
 
+/* A page of `count` entries that are all its id. */
+static void make_uniform_page(fixture *f, uint32_t id) {
+    enum { ENTRIES = 200 };
+    nq_pin pin;
+    assert_int_equal(nq_pool_pin_new(&f->ctx, f->pool, (nq_page_id){id}, 1, NQ_PAGE_LEAF, &pin),
+                     NQ_OK);
+    for (uint16_t i = 0; i < ENTRIES; i++) {
+        uint16_t key = __builtin_bswap16(i);
+        assert_true(nq_node_insert(pin.page, i, nq_bytes_of(&key, sizeof key),
+                                   nq_bytes_of(&id, sizeof id), false));
+    }
+    nq_pool_unpin(f->pool, &pin);
+}
+
+/* Looks a page's entries up, as a reader would, through one view; false: they were not its own.
+ */
+static bool view_is_uniform(nq_ctx *ctx, nq_pool *pool, uint32_t id, uint32_t *out_failed_count) {
+    bool has_failed = false;
+    bool is_right;
+    do {
+        nq_view view;
+        if (nq_pool_view_begin(ctx, pool, (nq_page_ref){id, 1}, has_failed, &view) != NQ_OK) {
+            return false;
+        }
+        is_right = true;
+        for (uint16_t i = 0; i < 200; i += 7) {
+            uint16_t key = __builtin_bswap16(i);
+            bool is_equal;
+            bool is_overflow;
+            nq_bytes payload;
+            uint32_t found = 0;
+            uint16_t slot = nq_node_find(view.page, nq_bytes_of(&key, sizeof key), &is_equal);
+            if (nq_node_read_payload(view.page, slot, &payload, &is_overflow) &&
+                payload.size == sizeof found) {
+                memcpy(&found, payload.data, sizeof found);
+            }
+            is_right = is_right && is_equal && found == id;
+        }
+        has_failed = !nq_pool_view_end(pool, &view);
+        *out_failed_count += has_failed ? 1 : 0;
+    } while (has_failed);
+    return is_right;
+}
+
+static void view_often(void *argument) {
+    readers *r = argument;
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    nq_rng rng = {atomic_fetch_add(&r->next_seed, 1)};
+    uint32_t failed_count = 0;
+    for (int i = 0; i < PINS; i++) {
+        uint32_t id = 4 + (uint32_t)nq_rng_below(&rng, SHARED_PAGES - 4);
+        if (!view_is_uniform(&ctx, r->f->pool, id, &failed_count)) {
+            atomic_fetch_add(&r->failures, 1);
+            return;
+        }
+    }
+}
+
+static void views_that_are_good_show_one_page(void **state) {
+    (void)state;
+    fixture f;
+    set_up(&f);
+    for (uint32_t id = 4; id < SHARED_PAGES; id++) {
+        make_uniform_page(&f, id);
+    }
+    readers r = {.f = &f, .next_seed = 1};
+    nq_thread threads[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(nq_thread_start(&f.ctx, &threads[i], "viewer", view_often, &r), NQ_OK);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        nq_thread_join(&threads[i]);
+    }
+    assert_int_equal(atomic_load(&r.failures), 0);
+    tear_down(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(more_pages_than_frames_come_and_go),
@@ -498,6 +649,11 @@ int main(void) {
         cmocka_unit_test(dirty_pages_follow_when_frames_are_wanted),
         cmocka_unit_test(the_least_frames_stay_whatever_is_charged),
         cmocka_unit_test(many_threads_share_few_frames),
+        cmocka_unit_test(a_view_shows_the_page_and_keeps_nobody_from_evicting_it),
+        cmocka_unit_test(a_view_of_a_forgotten_page_fails),
+        cmocka_unit_test(a_view_of_a_page_on_disk_reads_it),
+        cmocka_unit_test(a_page_whose_view_has_failed_is_pinned),
+        cmocka_unit_test(views_that_are_good_show_one_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
