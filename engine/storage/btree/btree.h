@@ -49,6 +49,11 @@ static inline void nq_btree_entry_release(nq_pool *pool, nq_btree_entry *entry) 
 nq_status nq_btree_is_unchanged_since(nq_ctx *ctx, nq_pool *pool, const nq_tree *tree, nq_bytes key,
                                       uint64_t generation, bool *out_is_unchanged);
 
+/* The same without a pin: the payload is copied to `room`, NQ_NODE_PAYLOAD_BYTES_MAX of it.
+ * out_payload->data is NULL when the key is absent. */
+nq_status nq_btree_find_copy(nq_ctx *ctx, nq_pool *pool, const nq_tree *tree, nq_bytes key,
+                             uint8_t *room, nq_bytes *out_payload, bool *out_is_overflow);
+
 /* How long the value of an entry is. */
 size_t nq_btree_value_bytes(nq_bytes payload, bool is_overflow);
 

@@ -1,8 +1,44 @@
-/* Find: one key in one version, and the bytes of long values. */
+/* Find: one key in one version, and the bytes of long values.
+ *
+ * The way down is a chain of views, each proved good before the child it named is looked at; only a
+ * leaf that is handed out is pinned. A reader therefore writes to nothing that others read. */
 #include "engine/storage/btree/btree.h"
 
-static nq_status fail_shape(nq_ctx *ctx, const nq_page *page, const char *rule) {
-    return nq_fail(ctx, NQ_PAGE_CORRUPT, "page %u: %s", page->id, rule);
+static nq_status fail_shape(nq_ctx *ctx, uint32_t page, const char *rule) {
+    return nq_fail(ctx, NQ_PAGE_CORRUPT, "page %u: %s", page, rule);
+}
+
+/* Replaces a reference to an inner node at `level` by one to its child that holds `key`. */
+static nq_status descend(nq_ctx *ctx, nq_pool *pool, nq_bytes key, uint32_t level, nq_page_ref *ref,
+                         uint32_t *hit_count) {
+    nq_page_ref child = NQ_PAGE_REF_NONE;
+    bool is_inner = false;
+    bool has_failed = false;
+    do {
+        nq_view view;
+        NQ_TRY(nq_pool_view_begin(ctx, pool, *ref, has_failed, &view));
+        is_inner = view.page->level == level && view.page->kind == NQ_PAGE_INTERNAL;
+        child = nq_node_read_child(view.page, key);
+        *hit_count += view.is_pinned ? 0 : 1;
+        has_failed = !nq_pool_view_end(pool, &view);
+    } while (has_failed);
+    if (!is_inner) {
+        return fail_shape(ctx, ref->page, "its level is not its parent's less one");
+    }
+    *ref = child;
+    return NQ_OK;
+}
+
+/* The leaf of a tree that is not empty where `key` belongs. */
+static nq_status descend_to_leaf(nq_ctx *ctx, nq_pool *pool, const nq_tree *tree, nq_bytes key,
+                                 nq_page_ref *out_leaf) {
+    uint32_t hit_count = 0;
+    *out_leaf = tree->root;
+    for (uint32_t level = tree->level; level > 0; level--) {
+        NQ_TRY(descend(ctx, pool, key, level, out_leaf, &hit_count));
+    }
+    nq_pool_count_hits(pool, hit_count);
+    return NQ_OK;
 }
 
 nq_status nq_btree_find(nq_ctx *ctx, nq_pool *pool, const nq_tree *tree, nq_bytes key,
@@ -11,22 +47,13 @@ nq_status nq_btree_find(nq_ctx *ctx, nq_pool *pool, const nq_tree *tree, nq_byte
     if (nq_page_ref_is_none(tree->root)) {
         return NQ_OK;
     }
+    nq_page_ref leaf;
     nq_pin pin;
-    NQ_TRY(nq_pool_pin(ctx, pool, tree->root, &pin));
-    for (uint32_t level = tree->level; level > 0; level--) {
-        if (pin.page->level != level) {
-            nq_status status = fail_shape(ctx, pin.page, "its level is not its parent's less one");
-            nq_pool_unpin(pool, &pin);
-            return status;
-        }
-        nq_page_ref child = nq_node_child(pin.page, nq_node_find_child(pin.page, key));
-        nq_pool_unpin(pool, &pin);
-        NQ_TRY(nq_pool_pin(ctx, pool, child, &pin));
-    }
+    NQ_TRY(descend_to_leaf(ctx, pool, tree, key, &leaf));
+    NQ_TRY(nq_pool_pin(ctx, pool, leaf, &pin));
     if (pin.page->kind != NQ_PAGE_LEAF) {
-        nq_status status = fail_shape(ctx, pin.page, "it is not a leaf");
         nq_pool_unpin(pool, &pin);
-        return status;
+        return fail_shape(ctx, leaf.page, "it is not a leaf");
     }
     bool is_equal;
     uint16_t slot = nq_node_find(pin.page, key, &is_equal);
@@ -36,6 +63,56 @@ nq_status nq_btree_find(nq_ctx *ctx, nq_pool *pool, const nq_tree *tree, nq_byte
     }
     out_entry->payload = nq_node_payload(pin.page, slot, &out_entry->is_overflow);
     out_entry->pin = pin;
+    return NQ_OK;
+}
+
+/* What a view of a leaf has to say of a key. */
+typedef struct sight {
+    bool is_leaf;
+    bool is_present;
+    bool is_overflow;
+    uint32_t payload_bytes;
+} sight;
+
+static sight look_at_leaf(const nq_page *page, nq_bytes key, uint8_t *room) {
+    nq_node_prefetch(page);
+    sight seen = {.is_leaf = page->kind == NQ_PAGE_LEAF};
+    uint16_t slot = nq_node_find(page, key, &seen.is_present);
+    nq_bytes payload;
+    if (!seen.is_present || !nq_node_read_payload(page, slot, &payload, &seen.is_overflow) ||
+        payload.size > NQ_NODE_PAYLOAD_BYTES_MAX) {
+        return seen;
+    }
+    memcpy(room, payload.data, payload.size);
+    seen.payload_bytes = (uint32_t)payload.size;
+    return seen;
+}
+
+nq_status nq_btree_find_copy(nq_ctx *ctx, nq_pool *pool, const nq_tree *tree, nq_bytes key,
+                             uint8_t *room, nq_bytes *out_payload, bool *out_is_overflow) {
+    *out_payload = (nq_bytes){0};
+    *out_is_overflow = false;
+    if (nq_page_ref_is_none(tree->root)) {
+        return NQ_OK;
+    }
+    nq_page_ref leaf;
+    NQ_TRY(descend_to_leaf(ctx, pool, tree, key, &leaf));
+    sight seen;
+    bool has_failed = false;
+    do {
+        nq_view view;
+        NQ_TRY(nq_pool_view_begin(ctx, pool, leaf, has_failed, &view));
+        seen = look_at_leaf(view.page, key, room);
+        nq_pool_count_hits(pool, view.is_pinned ? 0 : 1);
+        has_failed = !nq_pool_view_end(pool, &view);
+    } while (has_failed);
+    if (!seen.is_leaf) {
+        return fail_shape(ctx, leaf.page, "it is not a leaf");
+    }
+    if (seen.is_present) {
+        *out_payload = nq_bytes_of(room, seen.payload_bytes);
+        *out_is_overflow = seen.is_overflow;
+    }
     return NQ_OK;
 }
 
@@ -65,7 +142,7 @@ nq_status nq_btree_copy_value(nq_ctx *ctx, nq_pool *pool, nq_bytes payload, bool
         NQ_TRY(nq_pool_pin(ctx, pool, next, &pin));
         const nq_page *page = pin.page;
         if (page->kind != NQ_PAGE_OVERFLOW || page->payload_bytes > left) {
-            nq_status status = fail_shape(ctx, page, "it does not belong to its long value");
+            nq_status status = fail_shape(ctx, page->id, "it does not belong to its long value");
             nq_pool_unpin(pool, &pin);
             return status;
         }

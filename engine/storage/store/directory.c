@@ -12,21 +12,21 @@ nq_status nq__tree_find(nq_ctx *ctx, nq_store *store, const nq_version *version,
     }
     uint8_t key[4];
     nq__tree_key_encode(tree, key);
-    nq_btree_entry entry;
-    NQ_TRY(
-        nq_btree_find(ctx, store->pool, &version->directory, nq_bytes_of(key, sizeof key), &entry));
-    nq_status status = NQ_OK;
-    if (entry.pin.page == NULL) {
+    uint8_t room[NQ_NODE_PAYLOAD_BYTES_MAX];
+    nq_bytes entry;
+    bool is_overflow;
+    NQ_TRY(nq_btree_find_copy(ctx, store->pool, &version->directory, nq_bytes_of(key, sizeof key),
+                              room, &entry, &is_overflow));
+    if (entry.data == NULL) {
         *out_exists = tree < NQ__TREE_USER_FIRST;
-    } else if (entry.is_overflow || entry.payload.size != sizeof *out_tree) {
-        status = nq_fail(ctx, NQ_PAGE_CORRUPT, "page %u: tree %u has no valid entry",
-                         entry.pin.page->id, tree);
-    } else {
-        memcpy(out_tree, entry.payload.data, sizeof *out_tree);
+        return NQ_OK;
     }
-    nq_btree_entry_release(store->pool, &entry);
-    if (status == NQ_OK && out_tree->level >= NQ_BTREE_LEVELS_MAX) {
-        status = nq_fail(ctx, NQ_PAGE_CORRUPT, "tree %u claims %u levels", tree, out_tree->level);
+    if (is_overflow || entry.size != sizeof *out_tree) {
+        return nq_fail(ctx, NQ_PAGE_CORRUPT, "the directory's entry of tree %u is broken", tree);
     }
-    return status;
+    memcpy(out_tree, room, sizeof *out_tree);
+    if (out_tree->level >= NQ_BTREE_LEVELS_MAX) {
+        return nq_fail(ctx, NQ_PAGE_CORRUPT, "tree %u claims %u levels", tree, out_tree->level);
+    }
+    return NQ_OK;
 }

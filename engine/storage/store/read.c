@@ -49,26 +49,22 @@ nq_status nq__txn_get_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_txn_tree 
     return NQ_OK;
 }
 
-nq_status nq__value_load(nq_ctx *ctx, nq_store *store, nq_bytes payload, bool is_overflow,
-                         uint8_t **buffer, size_t *capacity, const uint8_t *room,
+nq_status nq__value_load(nq_ctx *ctx, nq_store *store, nq_bytes payload, nq_long_value *room,
                          nq_bytes *out_value) {
-    size_t bytes = nq_btree_value_bytes(payload, is_overflow);
+    size_t bytes = nq_btree_value_bytes(payload, true);
     if (bytes > NQ_STORE_VALUE_BYTES_MAX) {
         return nq_fail(ctx, NQ_PAGE_CORRUPT, "a value claims %zu bytes", bytes);
     }
-    if (bytes > *capacity) {
+    if (bytes > room->capacity) {
         uint8_t *grown = nq_heap_alloc(bytes);
         if (grown == NULL) {
             return nq_fail_no_memory(ctx, "a long value");
         }
-        if (*buffer != room) {
-            nq_heap_free(*buffer);
-        }
-        *buffer = grown;
-        *capacity = bytes;
+        nq_heap_free(room->data);
+        *room = (nq_long_value){grown, bytes};
     }
-    NQ_TRY(nq_btree_copy_value(ctx, store->pool, payload, is_overflow, *buffer));
-    *out_value = nq_bytes_of(*buffer, bytes);
+    NQ_TRY(nq_btree_copy_value(ctx, store->pool, payload, true, room->data));
+    *out_value = nq_bytes_of(room->data, bytes);
     return NQ_OK;
 }
 
@@ -122,16 +118,15 @@ nq_status nq_txn_find(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bytes key,
         return NQ_OK;
     }
     NQ_TRY(note_point(ctx, txn, tree.value, key));
-    nq_btree_entry entry;
-    NQ_TRY(nq_btree_find(ctx, txn->store->pool, &found->tree, key, &entry));
-    if (entry.pin.page == NULL) {
+    bool is_overflow;
+    NQ_TRY(nq_btree_find_copy(ctx, txn->store->pool, &found->tree, key, txn->value_room, out_value,
+                              &is_overflow));
+    if (!is_overflow) {
         return NQ_OK;
     }
-    nq_status status =
-        nq__value_load(ctx, txn->store, entry.payload, entry.is_overflow, &txn->value,
-                       &txn->value_capacity, txn->value_room, out_value);
-    nq_btree_entry_release(txn->store->pool, &entry);
-    return status;
+    nq_bytes payload = *out_value;
+    *out_value = (nq_bytes){0};
+    return nq__value_load(ctx, txn->store, payload, &txn->value, out_value);
 }
 
 nq_status nq_txn_tree_stats(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_tree_stats *out_stats) {

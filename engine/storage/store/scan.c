@@ -19,8 +19,7 @@ struct nq_scan {
     nq_bytes low, high;     /* data NULL: open */
     const nq_write *write;  /* the next of the transaction's own; NULL: none left */
     nq_btree_cursor cursor;
-    uint8_t *value; /* of a long value */
-    size_t value_capacity;
+    nq_long_value value;
     uint8_t bounds[]; /* low, then high */
 };
 
@@ -38,8 +37,7 @@ nq_status nq_scan_open(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, const nq_scan_
     scan->txn = txn;
     scan->tree = tree.value;
     scan->is_reverse = range->is_reverse;
-    scan->value = NULL;
-    scan->value_capacity = 0;
+    scan->value = (nq_long_value){0};
     if (range->low.data != NULL) {
         memcpy(scan->bounds, range->low.data, range->low.size);
         scan->low = nq_bytes_of(scan->bounds, range->low.size);
@@ -61,7 +59,7 @@ void nq_scan_close(nq_scan *scan) {
     nq_btree_cursor_deinit(&scan->cursor);
     NQ_ASSERT(scan->txn->scan_count != 0);
     scan->txn->scan_count--;
-    nq_heap_free(scan->value);
+    nq_heap_free(scan->value.data);
     nq_heap_free(scan);
 }
 
@@ -135,8 +133,7 @@ static nq_status base_value(nq_ctx *ctx, nq_scan *scan, nq_bytes *out_value) {
         *out_value = payload;
         return NQ_OK;
     }
-    return nq__value_load(ctx, scan->txn->store, payload, true, &scan->value, &scan->value_capacity,
-                          NULL, out_value);
+    return nq__value_load(ctx, scan->txn->store, payload, &scan->value, out_value);
 }
 
 nq_status nq_scan_next(nq_ctx *ctx, nq_scan *scan, nq_bytes *out_key, nq_bytes *out_value) {

@@ -14,8 +14,6 @@ nq_status nq_txn_begin(nq_ctx *ctx, nq_store *store, const nq_txn_options *optio
     memset(txn, 0, offsetof(nq_txn, value_room));
     txn->store = store;
     txn->options = *options;
-    txn->value = txn->value_room;
-    txn->value_capacity = sizeof txn->value_room;
     txn->has_waiters = false;
     txn->tree_locks = NULL;
     txn->request = NULL;
@@ -54,9 +52,7 @@ void nq__txn_end(nq_txn *txn) {
     NQ_ASSERT(txn->scan_count == 0);
     nq__lock_release_all(txn);
     nq__version_release(store, txn->snapshot);
-    if (txn->value != txn->value_room) {
-        nq_heap_free(txn->value);
-    }
+    nq_heap_free(txn->value.data);
     nq_mutex_deinit(&txn->writes_mutex);
     nq_cond_deinit(&txn->granted);
     nq_arena_deinit(&txn->arena);

@@ -62,7 +62,13 @@ typedef struct nq_read {
     nq_bytes high; /* data NULL: open */
 } nq_read;
 
-enum { NQ__TXN_TREES = 8, NQ__TXN_VALUE_BYTES = 512 };
+/* Where a long value is copied to; grows as needed. */
+typedef struct nq_long_value {
+    uint8_t *data; /* NULL: none yet */
+    size_t capacity;
+} nq_long_value;
+
+enum { NQ__TXN_TREES = 8 };
 
 typedef struct nq_txn_tree {
     uint32_t id;
@@ -87,9 +93,8 @@ struct nq_txn {
     nq_txn_tree trees[NQ__TXN_TREES];
     uint32_t next_tree; /* whose turn in `trees` it is to be replaced */
     uint32_t scan_count;
-    uint8_t *value; /* what the last find returned */
-    size_t value_capacity;
-    uint8_t value_room[NQ__TXN_VALUE_BYTES];
+    nq_long_value value; /* what the last find returned, if it was long; else: */
+    uint8_t value_room[NQ_NODE_PAYLOAD_BYTES_MAX];
 
     nq_mutex writes_mutex;    /* guards the links of `writes` from whoever enters our rows */
     nq_tree_lock *tree_locks; /* asked for by this transaction */
@@ -122,10 +127,8 @@ nq_status nq__check_tree_conflict(nq_ctx *ctx, nq_txn *txn, const nq_txn_tree *t
 
 /* ---- read.c ---- */
 
-/* Copies a value to where the caller's borrow of it lives: *buffer, grown as needed, at first
- * `room`. */
-nq_status nq__value_load(nq_ctx *ctx, nq_store *store, nq_bytes payload, bool is_overflow,
-                         uint8_t **buffer, size_t *capacity, const uint8_t *room,
+/* Copies the long value that `payload` refers to to where the caller's borrow of it lives. */
+nq_status nq__value_load(nq_ctx *ctx, nq_store *store, nq_bytes payload, nq_long_value *room,
                          nq_bytes *out_value);
 
 /* Remembers a range for validation, if the transaction is SERIALIZABLE. */
