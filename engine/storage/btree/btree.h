@@ -141,6 +141,20 @@ nq_status nq_btree_put(nq_ctx *ctx, nq_btree_writer *writer, nq_bytes key, nq_by
 /* Removing an absent key is allowed. */
 nq_status nq_btree_remove(nq_ctx *ctx, nq_btree_writer *writer, nq_bytes key);
 
+/* Builds a new tree from entries in ascending order, whose pages it fills to about 95 %. Pages are
+ * of `generation` and complete as soon as they are made. A key that is not greater than the one
+ * before fails with NQ_UNIQUE_VIOLATION or NQ_INVALID_ARGUMENT. After any failure, and after
+ * finish, the builder is only good for being destroyed; which pages it took is for the source to
+ * know. */
+typedef struct nq_btree_builder nq_btree_builder;
+nq_status nq_btree_builder_create(nq_ctx *ctx, nq_pool *pool, const nq_page_source *source,
+                                  uint64_t generation, nq_btree_builder **out_builder);
+nq_status nq_btree_builder_add(nq_ctx *ctx, nq_btree_builder *builder, nq_bytes key,
+                               nq_bytes value);
+nq_status nq_btree_builder_finish(nq_ctx *ctx, nq_btree_builder *builder, nq_tree *out_tree);
+/* NULL is allowed. */
+void nq_btree_builder_destroy(nq_btree_builder *builder);
+
 /* Gives back every page of a tree, which becomes empty. */
 nq_status nq_btree_drop(nq_ctx *ctx, nq_pool *pool, const nq_page_source *source, nq_tree *tree);
 

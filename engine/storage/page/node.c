@@ -140,6 +140,19 @@ static void rebuild(nq_page *page, nq_bytes prefix) {
     append_range(page, &copy, 0, copy.slot_count);
 }
 
+void nq_node_start(nq_page *page, nq_bytes prefix) {
+    NQ_ASSERT(page->slot_count == 0);
+    clear(page, prefix);
+}
+
+void nq_node_tighten(nq_page *page) {
+    uint8_t prefix[NQ_NODE_KEY_BYTES_MAX];
+    size_t prefix_bytes = best_prefix(page, 0, page->slot_count, prefix);
+    if (prefix_bytes != page->prefix_bytes || page->dead_bytes != 0) {
+        rebuild(page, nq_bytes_of(prefix, prefix_bytes));
+    }
+}
+
 /* ---- Change ---- */
 
 bool nq_node_insert(nq_page *page, uint16_t slot, nq_bytes key, nq_bytes payload,

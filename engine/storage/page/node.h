@@ -132,6 +132,12 @@ void nq_node_remove_child(nq_page *page, uint16_t position);
 /* Bytes its slots, cells and prefix take: of NQ_PAGE_BODY_BYTES. */
 uint32_t nq_node_used_bytes(const nq_page *page);
 
+/* Gives an empty node its prefix in advance; a key without it may still come. */
+void nq_node_start(nq_page *page, nq_bytes prefix);
+
+/* Gives the node its best prefix, and drops dead bytes. */
+void nq_node_tighten(nq_page *page);
+
 /* Moves the entries from `slot` on to `right`, an initialised empty node, and gives both their best
  * prefix. */
 void nq_node_split(nq_page *page, uint16_t slot, nq_page *right);

@@ -287,6 +287,89 @@ static void loads_in_order_fill_their_pages(void **state) {
     tear_down(&f);
 }
 
+/* The number whose key is the ith in order: those of one form stand before those of the other. */
+static uint32_t number_in_order(uint32_t i) {
+    return i < KEYS / 2 ? i * 2 : (i - KEYS / 2) * 2 + 1;
+}
+
+static void a_built_tree_holds_what_it_was_given(void **state) {
+    (void)state;
+    static fixture f;
+    static uint8_t bytes[20000];
+    static const uint32_t counts[] = {0, 1, 2, 60, 777, KEYS};
+    for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
+        set_up(&f);
+        f.generation = 5;
+        nq_btree_builder *builder;
+        assert_int_equal(nq_btree_builder_create(&f.ctx, f.pool, &f.source, 5, &builder), NQ_OK);
+        for (uint32_t i = 0; i < counts[c]; i++) {
+            uint32_t number = number_in_order(i);
+            char room[256];
+            assert_int_equal(nq_btree_builder_add(&f.ctx, builder, key_of(room, number),
+                                                  value_of(bytes, number, 9)),
+                             NQ_OK);
+            f.is_there[number] = true;
+            f.tag[number] = 9;
+        }
+        assert_int_equal(nq_btree_builder_finish(&f.ctx, builder, &f.tree), NQ_OK);
+        nq_btree_builder_destroy(builder);
+        verify(&f);
+        compare(&f);
+        /* And it is a tree like any other. */
+        nq_btree_writer writer;
+        begin(&f, &writer);
+        for (uint32_t i = 0; i < KEYS; i += 3) {
+            change(&f, &writer, i, i % 2 == 0, 3);
+        }
+        nq_btree_writer_deinit(&writer);
+        verify(&f);
+        compare(&f);
+        tear_down(&f);
+    }
+}
+
+static void a_built_tree_fills_its_pages_but_for_a_twentieth(void **state) {
+    (void)state;
+    static fixture f;
+    set_up(&f);
+    nq_btree_builder *builder;
+    assert_int_equal(nq_btree_builder_create(&f.ctx, f.pool, &f.source, 1, &builder), NQ_OK);
+    enum { ROWS = 20000, VALUE_BYTES = 100 };
+    static uint8_t value[VALUE_BYTES];
+    for (uint32_t i = 0; i < ROWS; i++) {
+        char room[32];
+        nq_bytes key = nq_bytes_of(room, (size_t)snprintf(room, 32, "%016u", i));
+        assert_int_equal(
+            nq_btree_builder_add(&f.ctx, builder, key, nq_bytes_of(value, sizeof value)), NQ_OK);
+    }
+    assert_int_equal(nq_btree_builder_finish(&f.ctx, builder, &f.tree), NQ_OK);
+    nq_btree_builder_destroy(builder);
+    verify(&f);
+    /* A row takes its value, 10 bytes of overhead and what its key does not share. */
+    double fill = (double)ROWS * (VALUE_BYTES + 10 + 3) /
+                  (double)((f.tree.page_count - 1) * NQ_PAGE_BODY_BYTES);
+    assert_true(fill > 0.93 && fill < 0.97);
+    tear_down(&f);
+}
+
+static void a_builder_refuses_keys_out_of_order(void **state) {
+    (void)state;
+    static fixture f;
+    set_up(&f);
+    nq_btree_builder *builder;
+    assert_int_equal(nq_btree_builder_create(&f.ctx, f.pool, &f.source, 1, &builder), NQ_OK);
+    nq_bytes value = NQ_BYTES_LITERAL("v");
+    assert_int_equal(nq_btree_builder_add(&f.ctx, builder, NQ_BYTES_LITERAL("b"), value), NQ_OK);
+    assert_int_equal(nq_btree_builder_add(&f.ctx, builder, NQ_BYTES_LITERAL("b"), value),
+                     NQ_UNIQUE_VIOLATION);
+    assert_int_equal(nq_btree_builder_add(&f.ctx, builder, NQ_BYTES_LITERAL("a"), value),
+                     NQ_INVALID_ARGUMENT);
+    assert_int_equal(nq_btree_builder_add(&f.ctx, builder, NQ_BYTES_LITERAL(""), value),
+                     NQ_INVALID_ARGUMENT);
+    nq_btree_builder_destroy(builder);
+    tear_down(&f);
+}
+
 static void a_cursor_walks_both_ways(void **state) {
     (void)state;
     static fixture f;
@@ -325,6 +408,9 @@ int main(void) {
         cmocka_unit_test(an_old_version_stays_as_it_was),
         cmocka_unit_test(ranges_differ_only_where_something_changed),
         cmocka_unit_test(loads_in_order_fill_their_pages),
+        cmocka_unit_test(a_built_tree_holds_what_it_was_given),
+        cmocka_unit_test(a_built_tree_fills_its_pages_but_for_a_twentieth),
+        cmocka_unit_test(a_builder_refuses_keys_out_of_order),
         cmocka_unit_test(a_cursor_walks_both_ways),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
