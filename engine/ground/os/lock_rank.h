@@ -37,6 +37,8 @@ typedef enum nq_lock_rank {
     NQ_LOCK_POOL_LOAD,         /* the end of a page's reading */
     NQ_LOCK_POOL_FREE,         /* frames without a page */
     NQ_LOCK_POOL_ORDER,        /* which page goes next */
+    NQ_LOCK_PAGER_REPAIR,      /* the segment being repaired; held during I/O */
+    NQ_LOCK_PAGER,             /* the page map, the segments and the buffers */
     NQ_LOCK_STORE_HEALTH,      /* why the store turned read-only */
     NQ_LOCK_STORE_KEEPER,      /* what the store's background threads were asked for */
     NQ_LOCK_WORKER_POOL,       /* the queue of tasks */

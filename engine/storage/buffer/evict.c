@@ -10,8 +10,6 @@
 #include "engine/storage/buffer/pool_internal.h"
 #include "engine/storage/page/bug.h"
 
-enum { BATCH_PAGES = 16 };
-
 static bool claim(nq_frame *frame) {
     uint32_t idle = 0;
     return atomic_compare_exchange_strong(&frame->state, &idle, NQ__FRAME_EXCLUSIVE);
@@ -34,12 +32,14 @@ static bool begin_write(nq_frame *frame) {
     }
 }
 
-static nq_status write_pages(nq_ctx *ctx, nq_pool *pool, uint32_t first_page, const void *bytes,
-                             size_t page_count) {
-    NQ_TRY(nq_file_write_at(ctx, pool->file, (uint64_t)first_page * NQ_PAGE_BYTES, bytes,
-                            page_count * NQ_PAGE_BYTES));
-    atomic_fetch_add_explicit(&nq__pool_counters(pool)->pages_written, page_count,
-                              memory_order_relaxed);
+/* A page that is pinned by us and WRITING. */
+static nq_status write_page(nq_ctx *ctx, nq_pool *pool, nq_frame *frame) {
+    nq_status status = nq_pager_write(ctx, pool->pager, nq__frame_page(pool, frame));
+    if (status != NQ_OK) {
+        atomic_store(&frame->is_dirty, true);
+        return status;
+    }
+    atomic_fetch_add_explicit(&nq__pool_counters(pool)->pages_written, 1, memory_order_relaxed);
     return NQ_OK;
 }
 
@@ -93,13 +93,7 @@ static nq_frame *find_victim(search *s) {
  * has come in between. */
 static nq_status write_and_claim(nq_ctx *ctx, nq_pool *pool, nq_frame *frame,
                                  bool *out_is_claimed) {
-    nq_page *page = nq__frame_page(pool, frame);
-    nq_page_seal(page);
-    nq_status status =
-        NQ_HAS_BUG(DIRTY_PAGE_DROPPED) ? NQ_OK : write_pages(ctx, pool, page->id, page, 1);
-    if (status != NQ_OK) {
-        atomic_store(&frame->is_dirty, true);
-    }
+    nq_status status = NQ_HAS_BUG(DIRTY_PAGE_DROPPED) ? NQ_OK : write_page(ctx, pool, frame);
     uint32_t ours = 1 | NQ__FRAME_WRITING;
     *out_is_claimed = status == NQ_OK &&
                       atomic_compare_exchange_strong(&frame->state, &ours, NQ__FRAME_EXCLUSIVE);
@@ -209,28 +203,6 @@ static bool begin_write_listed(nq_pool *pool, dirty_page listed, uint64_t genera
     return false;
 }
 
-/* Writes neighbours, which are pinned and WRITING, at once. */
-static nq_status write_batch(nq_ctx *ctx, nq_pool *pool, const dirty_page *batch, size_t count,
-                             uint8_t *staging) {
-    if (count == 0) {
-        return NQ_OK;
-    }
-    for (size_t i = 0; i < count; i++) {
-        nq_page *page = pool->pages + batch[i].frame;
-        nq_page_seal(page);
-        memcpy(staging + i * NQ_PAGE_BYTES, page, NQ_PAGE_BYTES);
-    }
-    nq_status status = write_pages(ctx, pool, batch[0].page, staging, count);
-    for (size_t i = 0; i < count; i++) {
-        nq_frame *frame = &pool->frames[batch[i].frame];
-        if (status != NQ_OK) {
-            atomic_store(&frame->is_dirty, true);
-        }
-        atomic_fetch_sub(&frame->state, 1 + (uint32_t)NQ__FRAME_WRITING);
-    }
-    return status;
-}
-
 static size_t list_dirty(nq_pool *pool, uint64_t generation, dirty_page *out_list) {
     uint32_t used = atomic_load(&pool->used_count);
     size_t count = 0;
@@ -250,43 +222,21 @@ static size_t list_dirty(nq_pool *pool, uint64_t generation, dirty_page *out_lis
 nq_status nq_pool_write_dirty(nq_ctx *ctx, nq_pool *pool, uint64_t generation,
                               uint64_t *out_pages_written) {
     *out_pages_written = 0;
-    nq_status status = NQ_OK;
     dirty_page *list = nq_heap_alloc(pool->frame_count * sizeof *list);
-    uint8_t *staging = nq_heap_alloc(BATCH_PAGES * NQ_PAGE_BYTES);
-    if (list == NULL || staging == NULL) {
-        status = nq_fail_no_memory(ctx, "writing out the page cache");
-        goto done;
+    if (list == NULL) {
+        return nq_fail_no_memory(ctx, "writing out the page cache");
     }
-    size_t list_count = list_dirty(pool, generation, list);
-    dirty_page batch[BATCH_PAGES];
-    size_t batch_count = 0;
-    for (size_t i = 0; i < list_count; i++) {
-        if (!begin_write_listed(pool, list[i], generation)) {
-            continue;
-        }
-        bool is_neighbour = batch_count != 0 && list[i].page == batch[batch_count - 1].page + 1;
-        if (batch_count == BATCH_PAGES || (batch_count != 0 && !is_neighbour)) {
-            status = write_batch(ctx, pool, batch, batch_count, staging);
-            *out_pages_written += status == NQ_OK ? batch_count : 0;
-            batch_count = 0;
-        }
-        batch[batch_count++] = list[i];
-        if (status != NQ_OK) {
-            break;
+    nq_status status = NQ_OK;
+    size_t count = list_dirty(pool, generation, list);
+    for (size_t i = 0; i < count && status == NQ_OK; i++) {
+        if (begin_write_listed(pool, list[i], generation)) {
+            nq_frame *frame = &pool->frames[list[i].frame];
+            status = write_page(ctx, pool, frame);
+            *out_pages_written += status == NQ_OK ? 1 : 0;
+            atomic_fetch_sub(&frame->state, 1 + (uint32_t)NQ__FRAME_WRITING);
         }
     }
-    if (status == NQ_OK) {
-        status = write_batch(ctx, pool, batch, batch_count, staging);
-        *out_pages_written += status == NQ_OK ? batch_count : 0;
-    } else if (batch_count != 0) {
-        /* What was just pinned goes back unwritten. */
-        nq_frame *frame = &pool->frames[batch[0].frame];
-        atomic_store(&frame->is_dirty, true);
-        atomic_fetch_sub(&frame->state, 1 + (uint32_t)NQ__FRAME_WRITING);
-    }
-done:
     nq_heap_free(list);
-    nq_heap_free(staging);
     return status;
 }
 
@@ -300,12 +250,5 @@ nq_status nq_pool_check_disk(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_pag
             return NQ_OK;
         }
     }
-    size_t read_bytes;
-    NQ_TRY(nq_file_read_at(ctx, pool->file, (uint64_t)ref.page * NQ_PAGE_BYTES, scratch,
-                           NQ_PAGE_BYTES, &read_bytes));
-    if (read_bytes != NQ_PAGE_BYTES) {
-        return nq_fail(ctx, NQ_PAGE_CORRUPT, "page %u lies beyond the end of the data file",
-                       ref.page);
-    }
-    return nq_page_check(ctx, scratch, ref);
+    return nq_pager_read(ctx, pool->pager, ref, scratch);
 }

@@ -64,14 +64,14 @@ static nq_status allocate(nq_ctx *ctx, nq_pool *pool, nq_cache_policy policy) {
                            sizeof *pool->frames, &pool->order);
 }
 
-nq_status nq_pool_create(nq_ctx *ctx, nq_file *file, const nq_pool_options *options,
+nq_status nq_pool_create(nq_ctx *ctx, nq_pager *pager, const nq_pool_options *options,
                          nq_pool **out_pool) {
     *out_pool = NULL;
     nq_pool *pool = nq_heap_calloc(1, sizeof *pool);
     if (pool == NULL) {
         return nq_fail_no_memory(ctx, "the page cache");
     }
-    pool->file = file;
+    pool->pager = pager;
     nq__budget_init(pool, options);
     for (uint32_t i = 0; i < NQ__POOL_STRIPES; i++) {
         nq_mutex_init(&pool->stripes[i].mutex, NQ_LOCK_POOL);
@@ -152,16 +152,7 @@ static void order_remove(nq_pool *pool, nq_frame *frame) {
 /* Reads the page into a frame that is in the table, LOADING and pinned by us. */
 static nq_status load(nq_ctx *ctx, nq_pool *pool, nq_frame *frame, nq_page_ref ref) {
     nq_page *page = nq__frame_page(pool, frame);
-    size_t read_bytes;
-    nq_status status = nq_file_read_at(ctx, pool->file, (uint64_t)ref.page * NQ_PAGE_BYTES, page,
-                                       NQ_PAGE_BYTES, &read_bytes);
-    if (status == NQ_OK && read_bytes != NQ_PAGE_BYTES) {
-        status =
-            nq_fail(ctx, NQ_PAGE_CORRUPT, "page %u lies beyond the end of the data file", ref.page);
-    }
-    if (status == NQ_OK) {
-        status = nq_page_check(ctx, page, ref);
-    }
+    nq_status status = nq_pager_read(ctx, pool->pager, ref, page);
     if (status == NQ_OK) {
         atomic_store(&frame->generation, page->generation);
         atomic_fetch_add_explicit(&nq__pool_counters(pool)->pages_read, 1, memory_order_relaxed);
@@ -232,7 +223,7 @@ nq_status nq_pool_pin(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_pin *out_p
     nq_frame *frame = nq__pool_pin_resident(pool, ref.page);
     bool is_miss = false;
     while (frame == NULL) {
-        if (ref.page < 4) {
+        if (nq_page_ref_is_none(ref)) {
             return nq_fail(ctx, NQ_PAGE_CORRUPT, "a reference leads to page %u", ref.page);
         }
         frame = pin_listed(pool, ref.page, &is_miss);
@@ -296,11 +287,7 @@ nq_status nq_pool_pin_copy(nq_ctx *ctx, nq_pool *pool, nq_page_id id, uint64_t g
     nq_frame *frame;
     NQ_TRY(nq__pool_take_frame(ctx, pool, &frame));
     nq_page *page = nq__frame_page(pool, frame);
-    /* Not the checksum, which a checkpoint may be writing, nor what makes it another page. */
-    size_t own_bytes = offsetof(nq_page, magic);
-    memcpy((uint8_t *)page + own_bytes, (const uint8_t *)source + own_bytes,
-           NQ_PAGE_BYTES - own_bytes);
-    page->crc = 0;
+    memcpy(page, source, sizeof *page);
     page->id = id.value;
     page->generation = generation;
     *out_pin = publish_new(pool, frame, id, generation, source);
@@ -348,10 +335,11 @@ void nq_pool_forget(nq_pool *pool, nq_page_id id) {
             nq__pool_give_frame(pool, frame);
         }
         if (is_claimed || frame == NULL) {
-            return;
+            break;
         }
         nq__pool_pause(&round); /* it is being written */
     }
+    nq_pager_forget(pool->pager, id);
 }
 
 void nq_pool_get_stats(nq_pool *pool, nq_pool_stats *out_stats) {

@@ -1,6 +1,6 @@
-/* Pool: one file as verified pages, cached in a fixed number of frames.
+/* Pool: the pages of the data file, cached in a fixed number of frames.
  *
- * A page is read once, checked (checksum, identity, generation, structure) and then shared:
+ * A page is read once, checked (storage/pager) and then shared:
  * published pages never change, so readers need a pin and no latch. The only pages that change are
  * those of the running commit, which nobody else can reach. A dirty page may be written at any
  * time: nothing on disk points to it before the next superblock.
@@ -12,9 +12,8 @@
 #define NQ_STORAGE_BUFFER_POOL_H
 
 #include "engine/ground/base/ctx.h"
-#include "engine/ground/os/vfs.h"
 #include "engine/storage/cache/cache.h"
-#include "engine/storage/page/page.h"
+#include "engine/storage/pager/pager.h"
 
 typedef struct nq_pool nq_pool;
 
@@ -33,7 +32,7 @@ typedef struct nq_pool_options {
 } nq_pool_options;
 
 /* Nothing that grows is allocated later. */
-nq_status nq_pool_create(nq_ctx *ctx, nq_file *file, const nq_pool_options *options,
+nq_status nq_pool_create(nq_ctx *ctx, nq_pager *pager, const nq_pool_options *options,
                          nq_pool **out_pool);
 
 /* Others of the store hold so many bytes more (or, negative, less) within the pool's budget. Frames
@@ -95,15 +94,15 @@ bool nq_pool_view_end(nq_pool *pool, nq_view *view);
 /* Pages seen through views that were not pinned. */
 void nq_pool_count_hits(nq_pool *pool, uint32_t count);
 
-/* The page is free: its frame is dropped, unwritten. Nobody pins it. */
+/* The page is free: its frame is dropped, unwritten, and its image. Nobody pins it. */
 void nq_pool_forget(nq_pool *pool, nq_page_id id);
 
-/* Writes every dirty page of a generation <= `generation`, in file order. Does not sync. */
+/* Hands every dirty page of a generation <= `generation` to the pager, by ascending id. */
 nq_status nq_pool_write_dirty(nq_ctx *ctx, nq_pool *pool, uint64_t generation,
                               uint64_t *out_pages_written);
 
-/* Checks the disk's copy of a page, unless a newer one waits in memory. `scratch` is a page of
- * room. */
+/* Checks the page as it is stored, unless a newer one waits in memory. `scratch` is a page of room.
+ */
 nq_status nq_pool_check_disk(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_page *scratch);
 
 typedef struct nq_pool_stats {

@@ -11,11 +11,10 @@
  * P2 A pin taken on a frame that is EXCLUSIVE, or that has another page, is taken back at once;
  * flags are therefore added and subtracted, never stored. P3 The bytes of a resident page change
  * only under the pin of the running commit's writer, which waits for WRITING to end and marks the
- * page dirty first. The checksum field alone belongs to whoever holds WRITING. P4 `is_dirty` is
- * cleared before the write begins, so a change made after it is not lost. P5 No lock is held during
- * I/O. P6 A frame is in the order exactly while it is in the page table, but for moments when it is
- * EXCLUSIVE. P9 A frame's version changes after its page has left the table and before its bytes
- * do. */
+ * page dirty first. P4 `is_dirty` is cleared before the write begins, so a change made after it is
+ * not lost. P5 No lock is held during I/O. P6 A frame is in the order exactly while it is in the
+ * page table, but for moments when it is EXCLUSIVE. P9 A frame's version changes after its page has
+ * left the table and before its bytes do. */
 #ifndef NQ_STORAGE_BUFFER_POOL_INTERNAL_H
 #define NQ_STORAGE_BUFFER_POOL_INTERNAL_H
 
@@ -66,7 +65,7 @@ typedef struct nq_pool_stripe {
 } nq_pool_stripe;
 
 struct nq_pool {
-    nq_file *file;
+    nq_pager *pager;
     nq_page *pages; /* frame_count of them */
     nq_frame *frames;
     uint32_t frame_count;

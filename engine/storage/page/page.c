@@ -1,15 +1,7 @@
-/* Page: making a page, sealing it for the disk, and refusing what is not the page that was meant.
- */
+/* Page: making a page, and refusing what is not the page that was meant. */
 #include "engine/storage/page/page.h"
 
-#include "engine/ground/simd/crc32c.h"
-#include "engine/storage/page/bug.h"
 #include "engine/storage/page/node.h"
-
-static uint32_t checksum(const nq_page *page) {
-    return nq_crc32c(page->id, (const uint8_t *)page + sizeof page->crc,
-                     NQ_PAGE_BYTES - sizeof page->crc);
-}
 
 void nq_page_init(nq_page *page, nq_page_id id, uint64_t generation, nq_page_kind kind) {
     memset(page, 0, sizeof *page);
@@ -18,10 +10,6 @@ void nq_page_init(nq_page *page, nq_page_id id, uint64_t generation, nq_page_kin
     page->magic = NQ_PAGE_MAGIC;
     page->kind = (uint8_t)kind;
     page->heap_start = NQ_PAGE_BYTES;
-}
-
-void nq_page_seal(nq_page *page) {
-    page->crc = checksum(page);
 }
 
 /* ---- Structure: every field of a hostile page that later code relies on ---- */
@@ -98,10 +86,6 @@ const char *nq_page_broken_rule(const nq_page *page) {
         return page->payload_bytes > NQ_PAGE_BODY_BYTES || page->payload_bytes == 0
                    ? "an overflow page claims more than its body, or nothing"
                    : NULL;
-    case NQ_PAGE_FREELIST:
-        return page->payload_bytes > NQ_PAGE_BODY_BYTES || page->payload_bytes % 8 != 0
-                   ? "a freelist page claims more than its body, or part of a run"
-                   : NULL;
     default:
         return "no such kind of page";
     }
@@ -111,8 +95,6 @@ nq_status nq_page_check(nq_ctx *ctx, const nq_page *page, nq_page_ref ref) {
     const char *rule = NULL;
     if (page->magic != NQ_PAGE_MAGIC) {
         rule = "it does not begin as a page";
-    } else if (page->crc != checksum(page) && !NQ_HAS_BUG(PAGE_CHECKSUM_IGNORED)) {
-        rule = "its checksum does not match";
     } else if (page->id != ref.page) {
         rule = "it is another page";
     } else if ((uint32_t)page->generation != ref.stamp) {
@@ -123,6 +105,5 @@ nq_status nq_page_check(nq_ctx *ctx, const nq_page *page, nq_page_ref ref) {
     if (rule == NULL) {
         return NQ_OK;
     }
-    return nq_fail(ctx, NQ_PAGE_CORRUPT, "page %u (offset %llu of the data file): %s", ref.page,
-                   (unsigned long long)ref.page * NQ_PAGE_BYTES, rule);
+    return nq_fail(ctx, NQ_PAGE_CORRUPT, "page %u: %s", ref.page, rule);
 }

@@ -1,8 +1,9 @@
-/* Page: 8 KiB of the data file as bytes — the header every page starts with, and its checksum.
+/* Page: 8 KiB as bytes — the header every page starts with, and refusing what is no page.
  *
  * Fields are little-endian; docs/format/page.md names every byte. A page is written once per
  * generation (copy-on-write), so its generation and the half of it kept in every reference (the
- * stamp) tell a lost, stale or misplaced write from the page that was meant. */
+ * stamp) tell an older page from the one that was meant. Its checksum is that of its image, in the
+ * page map (segment/place.h). */
 #ifndef NQ_STORAGE_PAGE_PAGE_H
 #define NQ_STORAGE_PAGE_PAGE_H
 
@@ -19,15 +20,15 @@ enum {
     NQ_PAGE_HEADER_BYTES = 40,
     NQ_PAGE_BODY_BYTES = NQ_PAGE_BYTES - NQ_PAGE_HEADER_BYTES,
     NQ_PAGE_MAGIC = 0x514e, /* "NQ" */
+    NQ_PAGE_ID_FIRST = 1,
 };
 
-/* A place in the data file: byte offset value * NQ_PAGE_BYTES. Pages 0 to 3 hold the superblocks.
- */
+/* A page's name; where it stands in the file is the pager's business. 0 is no page. */
 typedef struct nq_page_id {
     uint32_t value;
 } nq_page_id;
 
-/* Where a page is and which writing of it is meant. Page 0 is no page. */
+/* A page and which writing of it is meant. */
 typedef struct nq_page_ref {
     uint32_t page;
     uint32_t stamp; /* low half of the page's generation */
@@ -39,13 +40,12 @@ typedef enum nq_page_kind {
     NQ_PAGE_LEAF = 1,
     NQ_PAGE_INTERNAL = 2,
     NQ_PAGE_OVERFLOW = 3, /* a piece of a long value */
-    NQ_PAGE_FREELIST = 4, /* runs of pages free at a checkpoint */
 } nq_page_kind;
 
 typedef struct nq_page {
-    uint32_t crc;        /* CRC32C of everything after it, seeded with the page id */
+    uint32_t zero;
     uint32_t id;         /* its own */
-    uint64_t generation; /* of the commit or checkpoint that made it */
+    uint64_t generation; /* of the commit that made it */
     uint16_t magic;
     uint8_t kind;
     uint8_t level;          /* 0: leaf; of other kinds than nodes: 0 */
@@ -53,8 +53,8 @@ typedef struct nq_page {
     uint16_t heap_start;    /* nodes: lowest byte in use by a cell */
     uint16_t dead_bytes;    /* nodes: of removed cells, reclaimed by compaction */
     uint16_t prefix_bytes;  /* nodes: shared by all keys, stored at the page's end */
-    nq_page_ref link;       /* internal: leftmost child; overflow, freelist: the next page */
-    uint32_t payload_bytes; /* overflow, freelist: of body in use */
+    nq_page_ref link;       /* internal: leftmost child; overflow: the next page */
+    uint32_t payload_bytes; /* overflow: of body in use */
     uint8_t body[NQ_PAGE_BODY_BYTES];
 } nq_page;
 
@@ -72,10 +72,7 @@ static inline bool nq_page_ref_is_none(nq_page_ref ref) {
 /* Zeroes the page and writes its header. */
 void nq_page_init(nq_page *page, nq_page_id id, uint64_t generation, nq_page_kind kind);
 
-/* Writes the checksum; the page may now go to disk. */
-void nq_page_seal(nq_page *page);
-
-/* Checks bytes read from the place of `ref`: checksum, id, stamp, kind and, for nodes, that no
+/* Checks foreign bytes that should be the page of `ref`: id, stamp, kind and, for nodes, that no
  * field leads outside the page and that keys ascend. Fails with NQ_PAGE_CORRUPT naming page and
  * rule. After it every function of node.h is safe on the page. */
 nq_status nq_page_check(nq_ctx *ctx, const nq_page *page, nq_page_ref ref);

@@ -109,7 +109,6 @@ void nq_image_prepare(const nq_page *page, nq_page *out_page) {
     memcpy(out_bytes, page, start);
     memset(out_bytes + start, 0, end - start);
     memcpy(out_bytes + end, (const uint8_t *)page + end, NQ_PAGE_BYTES - end);
-    out_page->crc = 0;
 }
 
 /* 0: not won. */

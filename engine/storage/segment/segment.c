@@ -3,6 +3,7 @@
 
 #include "engine/ground/base/assert.h"
 #include "engine/ground/simd/crc32c.h"
+#include "engine/storage/page/bug.h"
 #include "engine/storage/segment/segment_internal.h"
 
 #include <string.h>
@@ -37,7 +38,10 @@ static void seal_row(nq_segment_layout layout, uint8_t *segment, uint32_t row, u
                      nq__segment_header *header) {
     nq_parity_row blocks;
     nq__row_of(layout, segment, row, lanes, &blocks);
-    nq_parity_encode(&blocks);
+    bool is_last = row + 1 == nq__rows_used(layout, header->data_bytes);
+    if (!(NQ_HAS_BUG(PARITY_ROW_LEFT_OUT) && is_last)) {
+        nq_parity_encode(&blocks);
+    }
     for (uint32_t i = 0; i < lanes + NQ_PARITY_COUNT; i++) {
         uint32_t block = nq__checked_block(layout, nq__lane_of(lanes, i), row);
         header->block_crcs[block] = nq_crc32c(0, blocks.blocks[i], NQ_SEGMENT_BLOCK_BYTES);

@@ -18,6 +18,9 @@ static void set_defaults(nq_store_options *options) {
     if (options->lazy_sync_ms == 0) {
         options->lazy_sync_ms = 200;
     }
+    if (options->lane_blocks == 0) {
+        options->lane_blocks = NQ_SEGMENT_LANE_BLOCKS_MAX;
+    }
 }
 
 static void init_locks(nq_store *store) {
@@ -52,11 +55,10 @@ static void destroy(nq_store *store) {
         nq_heap_free(version);
         version = newer;
     }
-    nq__held_free(store->freelist_pages);
     nq_pool_destroy(store->pool);
+    nq_pager_close(store->pager);
     nq_space_deinit(&store->space);
     nq__lock_table_deinit(&store->locks);
-    nq_file_close(store->data_file);
     nq_file_close(store->lock_file);
     deinit_locks(store);
     nq_heap_free(store);
@@ -103,24 +105,24 @@ static nq_status create_if_missing(nq_ctx *ctx, nq_store *store) {
 
 /* The checkpoint's version: the oldest, the newest, and durable. */
 static nq_status make_first_version(nq_ctx *ctx, nq_store *store) {
-    const nq_superblock *superblock = &store->superblock;
+    const nq_pager_root *root = &store->root;
     nq_version *version = nq_heap_calloc(1, sizeof *version);
     if (version == NULL) {
         return nq_fail_no_memory(ctx, "the first version");
     }
-    version->generation = superblock->generation;
-    version->lsn.value = superblock->lsn;
-    version->directory = (nq_tree){.root = superblock->directory,
-                                   .level = superblock->directory_level,
-                                   .entry_count = superblock->directory_entry_count,
-                                   .page_count = superblock->directory_page_count};
+    version->generation = root->generation;
+    version->lsn.value = root->lsn;
+    version->directory = (nq_tree){.root = root->directory,
+                                   .level = root->directory_level,
+                                   .entry_count = root->directory_entry_count,
+                                   .page_count = root->directory_page_count};
     version->refs = 2; /* published, and the checkpoint's */
     store->oldest = version;
     store->newest = version;
     store->published = version;
     store->durable = version;
     atomic_store(&store->published_generation, version->generation);
-    atomic_store(&store->next_tree, superblock->next_tree);
+    atomic_store(&store->next_tree, root->next_tree);
     return NQ_OK;
 }
 
@@ -130,7 +132,6 @@ static nq_status open_all(nq_ctx *ctx, nq_store *store, const char *directory) {
     NQ_TRY(create_if_missing(ctx, store));
     NQ_TRY(nq__data_file_open(ctx, store));
     NQ_TRY(make_first_version(ctx, store));
-    NQ_TRY(nq__freelist_read(ctx, store));
     NQ_TRY(nq__replay(ctx, store));
     return nq__keeper_start(ctx, store);
 }
@@ -164,18 +165,23 @@ nq_status nq_store_close(nq_ctx *ctx, nq_store *store) {
     store->has_syncer = false;
     nq_status status = nq_store_health(store) == NQ_OK ? nq_store_checkpoint(ctx, store, NULL)
                                                        : nq__store_check_health(ctx, store);
+    if (status == NQ_OK) {
+        nq_pager_trim(store->pager, 0);
+    }
     destroy(store);
     return status;
 }
 
 void nq_store_get_stats(const nq_store *store, nq_store_stats *out_stats) {
+    nq_pager_stats pager;
+    nq_pager_get_stats(store->pager, &pager);
     nq_pool_stats pool;
     nq_pool_get_stats(store->pool, &pool);
     nq_log_stats log;
     nq_log_get_stats(store->log, &log);
     nq_store *shared = (nq_store *)(uintptr_t)store; /* a lock does not change what it guards */
     nq_mutex_lock(&shared->space_mutex);
-    uint64_t page_count = shared->space.page_count;
+    uint64_t page_count = shared->space.page_count - NQ_PAGE_ID_FIRST;
     uint64_t free_count = shared->space.free_count;
     nq_mutex_unlock(&shared->space_mutex);
     uint64_t version_count = 0;
@@ -201,7 +207,13 @@ void nq_store_get_stats(const nq_store *store, nq_store_stats *out_stats) {
         .conflicts = atomic_load(&counters->conflicts),
         .deadlocks = atomic_load(&counters->deadlocks),
         .checkpoints = atomic_load(&counters->checkpoints),
-        .data_file_bytes = page_count * NQ_PAGE_BYTES,
+        .data_file_bytes = pager.file_bytes,
+        .data_live_bytes = pager.live_bytes,
+        .data_written_bytes = pager.written_bytes,
+        .data_images_repaired = pager.images_repaired,
+        .data_images_lost = pager.images_lost,
+        .data_segments_damaged = pager.segments_damaged,
+        .pages = page_count,
         .free_pages = free_count,
         .open_txns = atomic_load(&counters->open_txns),
         .open_snapshots = version_count,

@@ -57,6 +57,8 @@ typedef struct nq_store_options {
     uint64_t txn_bytes_max;        /* uncommitted writes of one transaction in memory [64 MiB] */
     uint32_t lazy_sync_ms;         /* [200] */
     uint32_t log_segment_bytes;    /* of a new store; a multiple of 4 KiB [4 MiB] */
+    uint32_t lane_blocks;          /* of a new store: its data file's segments are 18 times as many
+                                      blocks of 4 KiB, and a few; at most [56] */
     bool must_exist;               /* fail rather than create */
     bool is_manual; /* no background threads: the caller checkpoints, and lazy commits are synced by
                      * the next durable one */
@@ -191,10 +193,17 @@ typedef struct nq_store_stats {
     uint64_t cache_bytes, cache_budget_bytes;
     uint64_t pages_read, pages_written, log_bytes, log_syncs, commits, rollbacks, conflicts,
         deadlocks;
-    uint64_t checkpoints, data_file_bytes, free_pages, open_txns, open_snapshots;
-    uint64_t waiting_txns;       /* for locks */
-    uint64_t recovered_commits;  /* replayed from the log when it was opened */
-    uint64_t log_tail_bytes_cut; /* of an unfinished last write, at open */
+    uint64_t checkpoints, open_txns, open_snapshots;
+    uint64_t waiting_txns;          /* for locks */
+    uint64_t pages, free_pages;     /* ids that were ever in use; that are not now */
+    uint64_t data_file_bytes;       /* as long as it is now */
+    uint64_t data_live_bytes;       /* of it in use: compressed pages, and where they are */
+    uint64_t data_written_bytes;    /* to it, since the store was opened */
+    uint64_t data_images_repaired;  /* pages found damaged and restored from parity, */
+    uint64_t data_images_lost;      /* and not restored */
+    uint64_t data_segments_damaged; /* in which they were */
+    uint64_t recovered_commits;     /* replayed from the log when it was opened */
+    uint64_t log_tail_bytes_cut;    /* of an unfinished last write, at open */
 } nq_store_stats;
 void nq_store_get_stats(const nq_store *store, nq_store_stats *out_stats);
 

@@ -15,8 +15,7 @@
 #include "engine/ground/os/mutex.h"
 #include "engine/ground/os/thread.h"
 #include "engine/storage/btree/btree.h"
-#include "engine/storage/buffer/space.h"
-#include "engine/storage/page/superblock.h"
+#include "engine/storage/pager/pager.h"
 #include "engine/storage/store/lock_internal.h"
 #include "engine/storage/store/store.h"
 #include "engine/storage/wal/log.h"
@@ -70,13 +69,12 @@ struct nq_store {
     char directory[NQ__PATH_BYTES];
     char log_directory[NQ__PATH_BYTES + 8];
     nq_file *lock_file;
-    nq_file *data_file;
+    nq_pager *pager;
     nq_pool *pool;
     nq_log *log;
 
-    nq_mutex checkpoint_mutex; /* guards the next four */
-    nq_superblock superblock;  /* the newest on disk */
-    nq_held_chunk *freelist_pages;
+    nq_mutex checkpoint_mutex;             /* guards the next three */
+    nq_pager_root root;                    /* of the newest checkpoint on disk */
     _Atomic uint64_t checkpoint_log_start; /* of record bytes, at the last checkpoint */
     _Atomic uint64_t checkpoint_log_written;
 
@@ -131,8 +129,8 @@ void nq__version_install(nq_store *store, nq_version *version, nq_held_chunk *fr
 /* Publishes every version up to this one, syncing the log for those that want it. */
 nq_status nq__version_publish(nq_ctx *ctx, nq_store *store, uint64_t generation);
 
-/* The version is the durable checkpoint's now; the one before is let go, and so are `pages`. */
-void nq__version_set_durable(nq_store *store, nq_version *version, nq_held_chunk *pages);
+/* The version is the durable checkpoint's now; the one before is let go. */
+void nq__version_set_durable(nq_store *store, nq_version *version);
 
 /* Locks the versions at a moment when no page is on its way back. */
 void nq__version_lock_quiet(nq_store *store);
@@ -200,20 +198,11 @@ void nq__store_fail(nq_store *store, const nq_ctx *ctx);
 /* NQ_OK, or NQ_READ_ONLY_DATABASE with the first cause. */
 nq_status nq__store_check_health(nq_ctx *ctx, nq_store *store);
 
-/* ---- data_file.c, freelist.c, replay.c ---- */
+/* ---- data_file.c, replay.c ---- */
 
 nq_status nq__data_file_create(nq_ctx *ctx, nq_store *store);
+/* Also the cache, the free pages and the log, as far as the checkpoint goes. */
 nq_status nq__data_file_open(nq_ctx *ctx, nq_store *store);
-nq_status nq__superblock_write(nq_ctx *ctx, nq_store *store, const nq_superblock *superblock);
-nq_status nq__freelist_read(nq_ctx *ctx, nq_store *store);
-/* Takes the pages that a list of `space`'s free pages needs, out of the store's and out of `space`.
- */
-nq_status nq__freelist_take(nq_ctx *ctx, nq_store *store, nq_space *space, uint64_t generation,
-                            nq_held_chunk **out_pages);
-/* Writes it; *out_first is what the superblock leads to. Does not sync. */
-nq_status nq__freelist_write(nq_ctx *ctx, nq_store *store, const nq_space *space,
-                             uint64_t generation, const nq_held_chunk *pages,
-                             nq_page_ref *out_first);
 nq_status nq__replay(nq_ctx *ctx, nq_store *store);
 
 /* ---- keeper.c ---- */

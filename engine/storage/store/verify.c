@@ -2,7 +2,8 @@
  *
  * V1 every page of the newest version is whole and where it belongs (btree/verify.c)
  * V2 no page is reached twice
- * V3 every page of the file is reached, free, held for an older version, or part of the freelist */
+ * V3 every page id is reached, free, or held for an older version
+ * V4 a page that is free has no image; the pager's accounts are right (pager/verify.c) */
 #include "engine/ground/base/heap.h"
 #include "engine/storage/store/store_internal.h"
 
@@ -12,8 +13,8 @@ typedef struct verifier {
 } verifier;
 
 static nq_status meet(nq_ctx *ctx, verifier *v, uint32_t page, const char *as) {
-    if (page < NQ_SUPERBLOCK_COUNT || page >= v->seen.page_count) {
-        return nq_fail(ctx, NQ_PAGE_CORRUPT, "page %u, %s, is outside the file", page, as);
+    if (page < NQ_PAGE_ID_FIRST || page >= v->seen.page_count) {
+        return nq_fail(ctx, NQ_PAGE_CORRUPT, "page %u, %s, was never given out", page, as);
     }
     if (nq_space_is_free(&v->seen, (nq_page_id){page})) {
         return nq_fail(ctx, NQ_PAGE_CORRUPT, "page %u breaks V2: %s, and met before", page, as);
@@ -60,17 +61,6 @@ static nq_status verify_trees(nq_ctx *ctx, verifier *v, const nq_version *versio
     return status;
 }
 
-static nq_status verify_freelist(nq_ctx *ctx, verifier *v) {
-    nq_page scratch;
-    nq_page_ref next = v->store->superblock.freelist;
-    while (!nq_page_ref_is_none(next)) {
-        NQ_TRY(meet(ctx, v, next.page, "a page of the freelist"));
-        NQ_TRY(nq_pool_check_disk(ctx, v->store->pool, next, &scratch));
-        next = scratch.link;
-    }
-    return NQ_OK;
-}
-
 /* V3, once every page that is in use has been met. */
 static nq_status verify_rest(nq_ctx *ctx, verifier *v) {
     nq_store *store = v->store;
@@ -81,9 +71,11 @@ static nq_status verify_rest(nq_ctx *ctx, verifier *v) {
         status = meet_list(ctx, v, version->held, "held for a snapshot");
     }
     nq_mutex_lock(&store->space_mutex);
-    for (uint32_t page = NQ_SUPERBLOCK_COUNT; page < v->seen.page_count && status == NQ_OK;
-         page++) {
-        if (nq_space_is_free(&store->space, (nq_page_id){page})) {
+    for (uint32_t page = NQ_PAGE_ID_FIRST; page < v->seen.page_count && status == NQ_OK; page++) {
+        bool is_free = nq_space_is_free(&store->space, (nq_page_id){page});
+        if (is_free && nq_pager_has(store->pager, (nq_page_id){page})) {
+            status = nq_fail(ctx, NQ_PAGE_CORRUPT, "page %u breaks V4: free, and stored", page);
+        } else if (is_free) {
             status = meet(ctx, v, page, "free");
         } else if (!nq_space_is_free(&v->seen, (nq_page_id){page})) {
             status = nq_fail(ctx, NQ_PAGE_CORRUPT, "page %u breaks V3: it is lost", page);
@@ -106,8 +98,8 @@ nq_status nq_store_verify(nq_ctx *ctx, nq_store *store) {
     NQ_CHECK(nq_space_init(ctx, &v.seen, page_count));
     NQ_CHECK(nq_btree_verify(ctx, store->pool, &version->directory, visit, &v));
     NQ_CHECK(verify_trees(ctx, &v, version));
-    NQ_CHECK(verify_freelist(ctx, &v));
     NQ_CHECK(verify_rest(ctx, &v));
+    NQ_CHECK(nq_pager_verify(ctx, store->pager));
 done:
     nq_space_deinit(&v.seen);
     nq_mutex_unlock(&store->commit_mutex);

@@ -222,16 +222,10 @@ nq_status nq__version_publish(nq_ctx *ctx, nq_store *store, uint64_t generation)
     return NQ_OK;
 }
 
-void nq__version_set_durable(nq_store *store, nq_version *version, nq_held_chunk *pages) {
+void nq__version_set_durable(nq_store *store, nq_version *version) {
     nq_mutex_lock(&store->version_mutex);
     nq_version *before = store->durable;
     store->durable = version;
-    store->reclaiming++;
-    nq_mutex_unlock(&store->version_mutex);
-    nq__pages_give(store, pages);
-    nq_mutex_lock(&store->version_mutex);
-    store->reclaiming--;
-    nq_cond_broadcast(&store->reclaimed);
     nq_mutex_unlock(&store->version_mutex);
     nq__version_release(store, before);
 }

@@ -10,7 +10,8 @@
 #include "engine/ground/base/rng.h"
 #include "engine/ground/os/sim_vfs.h"
 #include "engine/storage/btree/btree.h"
-#include "engine/storage/buffer/space.h"
+#include "engine/storage/pager/space.h"
+#include "tests/engine/storage/pager/pages.h"
 
 enum { KEYS = 3000 };
 
@@ -18,7 +19,7 @@ enum { KEYS = 3000 };
 typedef struct fixture {
     nq_ctx ctx;
     nq_sim_vfs *disk;
-    nq_file *file;
+    nq_pager *pager;
     nq_pool *pool;
     uint32_t next_page;
     uint64_t given;
@@ -50,10 +51,9 @@ static void set_up(fixture *f) {
     nq_ctx_init(&f->ctx, NULL);
     nq_sim_options sim = {.seed = 1};
     assert_int_equal(nq_sim_vfs_create(&f->ctx, &sim, &f->disk), NQ_OK);
+    f->pager = pages_make_pager(&f->ctx, f->disk, 7);
     assert_int_equal(
-        nq_vfs_open(&f->ctx, nq_sim_vfs_as_vfs(f->disk), "data", NQ_OPEN_CREATE, &f->file), NQ_OK);
-    assert_int_equal(
-        nq_pool_create(&f->ctx, f->file, &(nq_pool_options){.cache_bytes = 4 << 20}, &f->pool),
+        nq_pool_create(&f->ctx, f->pager, &(nq_pool_options){.cache_bytes = 4 << 20}, &f->pool),
         NQ_OK);
     f->next_page = 4;
     f->source = (nq_page_source){f, take, give};
@@ -61,7 +61,7 @@ static void set_up(fixture *f) {
 
 static void tear_down(fixture *f) {
     nq_pool_destroy(f->pool);
-    nq_file_close(f->file);
+    nq_pager_close(f->pager);
     nq_sim_vfs_destroy(f->disk);
 }
 

@@ -280,7 +280,7 @@ static void separators_are_as_short_as_they_can_be(void **state) {
     assert_int_equal(nq_node_separator_bytes((nq_bytes){0}, NQ_BYTES_LITERAL("x")), 1);
 }
 
-static void any_damage_to_a_sealed_page_is_noticed(void **state) {
+static void a_page_is_refused_where_another_is_meant(void **state) {
     (void)state;
     nq_rng rng = {6};
     nq_ctx ctx;
@@ -288,22 +288,18 @@ static void any_damage_to_a_sealed_page_is_noticed(void **state) {
     nq_page page;
     init(&page);
     fill(&page, &rng);
-    nq_page_seal(&page);
     nq_page_ref ref = nq_page_ref_of(&page);
     assert_int_equal(nq_page_check(&ctx, &page, ref), NQ_OK);
-    for (int i = 0; i < 2000; i++) {
-        uint64_t bit = nq_rng_below(&rng, NQ_PAGE_BYTES * 8);
-        ((uint8_t *)&page)[bit / 8] ^= (uint8_t)(1u << (bit % 8));
-        assert_int_equal(nq_page_check(&ctx, &page, ref), NQ_PAGE_CORRUPT);
-        ((uint8_t *)&page)[bit / 8] ^= (uint8_t)(1u << (bit % 8));
-    }
+    page.magic++;
+    assert_int_equal(nq_page_check(&ctx, &page, ref), NQ_PAGE_CORRUPT);
+    page.magic--;
     ref.stamp++;
     assert_int_equal(nq_page_check(&ctx, &page, ref), NQ_PAGE_CORRUPT);
     ref = (nq_page_ref){page.id + 1, (uint32_t)page.generation};
     assert_int_equal(nq_page_check(&ctx, &page, ref), NQ_PAGE_CORRUPT);
 }
 
-/* A page that lies, yet bears a valid checksum, must not lead outside itself. */
+/* A page that lies must not lead outside itself. */
 static void a_lying_page_is_refused_or_harmless(void **state) {
     (void)state;
     nq_rng rng = {7};
@@ -345,7 +341,7 @@ int main(void) {
         cmocka_unit_test(merging_undoes_a_split),
         cmocka_unit_test(a_payload_is_replaced_or_left_as_it_was),
         cmocka_unit_test(separators_are_as_short_as_they_can_be),
-        cmocka_unit_test(any_damage_to_a_sealed_page_is_noticed),
+        cmocka_unit_test(a_page_is_refused_where_another_is_meant),
         cmocka_unit_test(a_lying_page_is_refused_or_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

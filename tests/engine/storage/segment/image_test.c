@@ -210,9 +210,7 @@ static void preparing_a_node_clears_the_gap_and_keeps_every_entry(void **state) 
         uint8_t key[2] = {'k', (uint8_t)i};
         assert_true(nq_node_insert(&page, i, nq_bytes_of(key, 2), nq_bytes_of("value", 5), false));
     }
-    nq_page_seal(&page);
     nq_image_prepare(&page, &prepared);
-    assert_int_equal(prepared.crc, 0);
     assert_null(nq_page_broken_rule(&prepared));
     size_t slots_end = NQ_PAGE_HEADER_BYTES + 20 * NQ_NODE_SLOT_BYTES;
     for (size_t at = slots_end; at < page.heap_start; at++) {

@@ -20,7 +20,7 @@
 
 nq_bug nq_planted_bug = NQ_BUG_NONE;
 
-enum { SEEDS_MAX = 24, CLEAN_SEEDS = 2, FOUND = 10, NOT_FOUND = 11 };
+enum { SEEDS_MAX = 64, CLEAN_SEEDS = 2, FOUND = 10, NOT_FOUND = 11 };
 
 static const char *const names[] = {
     "NONE",

@@ -23,8 +23,10 @@ enum { ROUNDS = 8, ROWS = 5 };
 static nq_store *open_store(const char *directory) {
     static nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);
-    nq_store_options options = {
-        .cache_bytes = 1 << 20, .checkpoint_log_bytes = 256 << 10, .log_segment_bytes = 256 << 10};
+    nq_store_options options = {.cache_bytes = 1 << 20,
+                                .checkpoint_log_bytes = 256 << 10,
+                                .log_segment_bytes = 256 << 10,
+                                .lane_blocks = 3};
     nq_store *store;
     if (nq_store_open(&ctx, nq_vfs_posix(), directory, &options, &store) != NQ_OK) {
         print_error("%s\n", ctx.error.message);

@@ -10,13 +10,15 @@ typedef struct campaign_counts {
     uint64_t crashes;
     uint64_t cuts_in_recovery;
     uint64_t flips;
-    uint64_t flips_noticed; /* the store refused to open, to read, or to verify */
+    uint64_t flips_noticed;  /* the store refused to open, to read, or to verify, or cut the log */
+    uint64_t flips_repaired; /* it restored pages from parity */
 } campaign_counts;
 
-/* The power fails before every I/O of a seeded run, and again inside the recovery from it. */
+/* The power fails before every I/O of a seeded run, and again inside the recovery from it; every
+ * other time one of the superblocks is lost as well. */
 const char *campaign_crashes(uint64_t seed, campaign_counts *counts);
 
-/* Single bits of the files flip while nobody looks. */
+/* Bits of the files flip while nobody looks. */
 const char *campaign_bit_flips(uint64_t seed, uint64_t flip_count, campaign_counts *counts);
 
 /* I/O errors, a full disk, failing syncs: the store goes on or turns read-only, and after a restart

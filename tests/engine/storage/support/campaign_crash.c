@@ -4,6 +4,7 @@
 
 #include "engine/ground/os/sim_vfs.h"
 #include "engine/ground/os/thread.h"
+#include "engine/storage/pager/superblock.h"
 #include "tests/engine/storage/support/campaign.h"
 #include "tests/engine/storage/support/workload.h"
 
@@ -49,6 +50,18 @@ static bool recover_and_check(recovery *r) {
     return difference == NULL || fail_recovery(r, difference);
 }
 
+/* Every other time one superblock is unreadable, as a bad sector makes it. */
+static void lose_a_superblock(recovery *r) {
+    if (r->io % 2 != 0) {
+        return;
+    }
+    nq_segment_layout layout = {workload_store_options().lane_blocks};
+    uint32_t copy = (uint32_t)(r->io / 2 % NQ_SUPERBLOCK_COPIES);
+    for (uint32_t i = 0; i < 16; i++) {
+        nq_sim_vfs_flip_bit(r->disk, "db/data.nqdb", nq_superblock_offset(layout, copy) + i, i % 8);
+    }
+}
+
 /* Cuts the power in the middle of the recovery. */
 static bool recover_until_cut(recovery *r) {
     nq_ctx ctx;
@@ -74,6 +87,7 @@ static bool recover_until_cut(recovery *r) {
 static void run_recovery(void *argument) {
     recovery *r = argument;
     if (!r->is_cut || recover_until_cut(r)) {
+        lose_a_superblock(r);
         recover_and_check(r);
     }
 }

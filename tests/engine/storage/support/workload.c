@@ -10,6 +10,7 @@ nq_store_options workload_store_options(void) {
     return (nq_store_options){.cache_bytes = 1,
                               .checkpoint_log_bytes = 256 << 10,
                               .log_segment_bytes = 64 << 10,
+                              .lane_blocks = 1,
                               .is_manual = true};
 }
 
@@ -98,6 +99,17 @@ static uint32_t random_tree(workload *w, const reference *state) {
     return tree;
 }
 
+/* Every fourth value compresses. */
+static void fill(nq_rng *rng, uint8_t *value, size_t bytes) {
+    if (nq_rng_below(rng, 4) == 0) {
+        memset(value, (int)(nq_rng_next(rng) & 0xff), bytes);
+        return;
+    }
+    for (size_t i = 0; i < bytes; i++) {
+        value[i] = (uint8_t)nq_rng_next(rng);
+    }
+}
+
 static nq_status write_once(nq_ctx *ctx, workload *w, nq_txn *txn, reference *state) {
     static uint8_t value[VALUE_BYTES_MAX];
     char room[80];
@@ -112,7 +124,7 @@ static nq_status write_once(nq_ctx *ctx, workload *w, nq_txn *txn, reference *st
         return NQ_OK;
     }
     size_t bytes = random_size(&w->rng);
-    memset(value, (int)(nq_rng_next(&w->rng) & 0xff), bytes);
+    fill(&w->rng, value, bytes);
     NQ_TRY(nq_txn_put(ctx, txn, (nq_tree_id){tree}, key, nq_bytes_of(value, bytes)));
     reference_put(state, tree, key, nq_bytes_of(value, bytes));
     return NQ_OK;

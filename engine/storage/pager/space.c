@@ -1,11 +1,10 @@
-/* Space: the bitmap of free pages. The search goes on where it last succeeded, so consecutive takes
- * give neighbouring pages. */
-#include "engine/storage/buffer/space.h"
+/* Space: the bitmap of free ids. The search goes on where it last succeeded, so consecutive takes
+ * give neighbouring ids. */
+#include "engine/storage/pager/space.h"
 
 #include "engine/ground/base/assert.h"
 #include "engine/ground/base/heap.h"
-
-static const uint32_t page_count_max = UINT32_MAX - 64;
+#include "engine/storage/pager/map.h"
 
 static uint32_t words_for(uint32_t page_count) {
     return (page_count + 63) / 64;
@@ -48,8 +47,8 @@ nq_status nq_space_copy(nq_ctx *ctx, const nq_space *space, nq_space *out_copy) 
 nq_status nq_space_take(nq_ctx *ctx, nq_space *space, nq_page_id *out_page) {
     *out_page = (nq_page_id){0};
     if (space->free_count == 0) {
-        if (space->page_count >= page_count_max) {
-            return nq_fail(ctx, NQ_DISK_FULL, "the data file has reached %u pages",
+        if (space->page_count >= NQ_MAP_PAGES_MAX) {
+            return nq_fail(ctx, NQ_DISK_FULL, "the data file has reached its limit of %u pages",
                            space->page_count);
         }
         NQ_TRY(reserve_words(ctx, space, words_for(space->page_count + 1)));
@@ -78,39 +77,4 @@ void nq_space_give(nq_space *space, nq_page_id page) {
     NQ_ASSERT(!nq_space_is_free(space, page));
     space->words[page.value / 64] |= (uint64_t)1 << (page.value % 64);
     space->free_count++;
-}
-
-void nq_space_remove(nq_space *space, nq_page_id page) {
-    NQ_ASSERT(nq_space_is_free(space, page));
-    space->words[page.value / 64] &= ~((uint64_t)1 << (page.value % 64));
-    space->free_count--;
-}
-
-/* The first page at or after `from` whose bit is `is_free`; page_count when there is none. */
-static uint32_t find_bit(const nq_space *space, uint32_t from, bool is_free) {
-    while (from < space->page_count) {
-        uint64_t word = space->words[from / 64];
-        word = (is_free ? word : ~word) >> (from % 64);
-        if (word != 0) {
-            from += (uint32_t)__builtin_ctzll(word);
-            return from < space->page_count ? from : space->page_count;
-        }
-        from = (from / 64 + 1) * 64;
-    }
-    return space->page_count;
-}
-
-nq_page_run nq_space_find_run(const nq_space *space, uint32_t from) {
-    uint32_t first = find_bit(space, from, true);
-    return (nq_page_run){first, find_bit(space, first, false) - first};
-}
-
-uint32_t nq_space_count_runs(const nq_space *space) {
-    uint32_t count = 0;
-    nq_page_run run = nq_space_find_run(space, 0);
-    while (run.count != 0) {
-        count++;
-        run = nq_space_find_run(space, run.first + run.count);
-    }
-    return count;
 }

@@ -1,0 +1,32 @@
+/* Stats: what the pager has done and what it holds. */
+#include "engine/storage/pager/pager_internal.h"
+
+static uint64_t load(const _Atomic uint64_t *counter) {
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void nq_pager_get_stats(nq_pager *pager, nq_pager_stats *out_stats) {
+    const nq__pager_counters *c = &pager->counters;
+    *out_stats = (nq_pager_stats){
+        .segment_data_bytes = pager->data_bytes_max,
+        .images_read = load(&c->images_read),
+        .flushed_bytes = load(&c->flushed_bytes),
+        .moved_bytes = load(&c->moved_bytes),
+        .map_bytes = load(&c->map_bytes),
+        .written_bytes = load(&c->written_bytes),
+        .images_repaired = load(&c->images_repaired),
+        .images_lost = load(&c->images_lost),
+        .segments_damaged = load(&c->segments_damaged),
+    };
+    nq_mutex_lock(&pager->mutex);
+    const nq__segment_table *table = &pager->segments;
+    out_stats->file_bytes = (uint64_t)table->count * pager->segment_bytes;
+    out_stats->segments_free = table->free_count;
+    out_stats->segments_used = table->count - 1 - table->free_count;
+    for (uint32_t segment = 1; segment < table->count; segment++) {
+        out_stats->live_bytes += table->items[segment].live_bytes;
+    }
+    out_stats->memory_bytes =
+        pager->map.chunk_count * sizeof(nq__chunk) + (uint64_t)NQ__BUFFERS * pager->segment_bytes;
+    nq_mutex_unlock(&pager->mutex);
+}

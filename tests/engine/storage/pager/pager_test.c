@@ -1,0 +1,186 @@
+/* Pager: what was written is read, what a checkpoint made durable survives, and damage is repaired.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "engine/storage/page/node.h"
+#include "tests/engine/storage/pager/pages.h"
+
+static const uint32_t lanes[] = {1, 3, 7};
+
+static void expect(nq_pager *pager, const pages_state *state, const bool *is_retired) {
+    const char *difference = pages_compare(pager, state, is_retired);
+    if (difference != NULL) {
+        fail_msg("%s", difference);
+    }
+}
+
+static void must(pages *p, nq_status status) {
+    if (status != NQ_OK) {
+        fail_msg("%s", p->ctx.error.message);
+    }
+}
+
+static void what_was_written_is_read_before_and_after_restarts(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        pages p;
+        pages_init(&p, seed, lanes[seed % 3]);
+        for (int step = 0; step < 1500; step++) {
+            must(&p, pages_step(&p));
+            if (step % 100 == 0) {
+                expect(p.pager, &p.now, p.is_retired);
+            }
+            if (step % 500 == 250) {
+                pages_reopen(&p);
+                expect(p.pager, &p.durable, NULL);
+            }
+        }
+        must(&p, pages_checkpoint(&p));
+        pages_reopen(&p);
+        expect(p.pager, &p.durable, NULL);
+        pages_deinit(&p);
+    }
+}
+
+static void a_page_that_is_asked_for_wrongly_is_refused(void **state) {
+    (void)state;
+    pages p;
+    pages_init(&p, 1, 1);
+    uint32_t id;
+    nq_page page;
+    must(&p, pages_write(&p, &id));
+    nq_page_ref ref = {id, 1};
+    assert_int_equal(nq_pager_read(&p.ctx, p.pager, ref, &page), NQ_OK);
+    ref.stamp = 2;
+    assert_int_equal(nq_pager_read(&p.ctx, p.pager, ref, &page), NQ_PAGE_CORRUPT);
+    ref.page = id + 1;
+    assert_int_equal(nq_pager_read(&p.ctx, p.pager, ref, &page), NQ_PAGE_CORRUPT);
+    ref.page = NQ_MAP_PAGES_MAX;
+    assert_int_equal(nq_pager_read(&p.ctx, p.pager, ref, &page), NQ_PAGE_CORRUPT);
+    pages_deinit(&p);
+}
+
+/* ---- Crashes ---- */
+
+typedef struct crash {
+    pages *p;
+    pages_state before; /* what the last finished checkpoint held, */
+    pages_state during; /* and the one that has begun, if one has */
+    char failure[600];
+} crash;
+
+static bool is_either(nq_pager *pager, const crash *c) {
+    return pages_compare(pager, &c->before, NULL) == NULL ||
+           pages_compare(pager, &c->during, NULL) == NULL;
+}
+
+/* Spoils one superblock copy of what the crash left. */
+static void lose_a_copy(nq_sim_vfs *disk, uint64_t copy, uint32_t lane_blocks) {
+    uint64_t offset = nq_superblock_offset((nq_segment_layout){lane_blocks}, (uint32_t)copy);
+    for (uint32_t i = 0; i < 16; i++) {
+        nq_sim_vfs_flip_bit(disk, "data", offset + i, i % 8);
+    }
+}
+
+static void crash_here(void *user, uint64_t io) {
+    crash *c = user;
+    if (c->failure[0] != 0) {
+        return;
+    }
+    for (uint64_t lost = 0; lost <= NQ_SUPERBLOCK_COPIES; lost++) {
+        nq_ctx ctx;
+        nq_ctx_init(&ctx, NULL);
+        nq_sim_vfs *copy;
+        assert_int_equal(nq_sim_vfs_clone(&ctx, c->p->disk, io * 5 + lost, &copy), NQ_OK);
+        nq_sim_vfs_crash(copy);
+        if (lost < NQ_SUPERBLOCK_COPIES) {
+            lose_a_copy(copy, lost, 1);
+        }
+        nq_pager *pager;
+        nq_pager_root root;
+        if (pages_open(&ctx, copy, &pager, &root) != NQ_OK) {
+            snprintf(c->failure, sizeof c->failure, "I/O %llu, copy %llu lost: %s",
+                     (unsigned long long)io, (unsigned long long)lost, ctx.error.message);
+        } else if (!is_either(pager, c)) {
+            snprintf(c->failure, sizeof c->failure, "I/O %llu, copy %llu lost: %s",
+                     (unsigned long long)io, (unsigned long long)lost,
+                     pages_compare(pager, &c->during, NULL));
+        }
+        nq_pager_close(pager);
+        nq_sim_vfs_destroy(copy);
+    }
+}
+
+static void no_crash_loses_a_checkpoint_nor_does_a_lost_superblock(void **state) {
+    (void)state;
+    static crash c;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        pages p;
+        pages_init(&p, seed, 1);
+        c = (crash){.p = &p};
+        nq_sim_vfs_set_observer(p.disk, crash_here, &c);
+        for (int round = 0; round < 12 && c.failure[0] == 0; round++) {
+            for (int step = 0; step < 20; step++) {
+                uint32_t id;
+                must(&p, pages_write(&p, &id));
+                if (step % 3 != 0) {
+                    pages_retire(&p, pages_pick(&p));
+                }
+            }
+            c.during = p.now;
+            must(&p, pages_checkpoint(&p));
+            c.before = p.durable;
+        }
+        nq_sim_vfs_set_observer(p.disk, NULL, NULL);
+        pages_deinit(&p);
+        if (c.failure[0] != 0) {
+            fail_msg("seed %llu, %s", (unsigned long long)seed, c.failure);
+        }
+    }
+}
+
+/* ---- Failing I/O ---- */
+
+static void a_failed_write_loses_nothing_and_the_next_checkpoint_holds(void **state) {
+    (void)state;
+    const nq_sim_fault faults[] = {NQ_SIM_WRITE_ERROR, NQ_SIM_WRITE_FULL, NQ_SIM_READ_ERROR};
+    for (size_t f = 0; f < sizeof faults / sizeof faults[0]; f++) {
+        for (uint64_t nth = 1; nth < 200; nth += 13) {
+            pages p;
+            pages_init(&p, nth, 1);
+            nq_sim_vfs_fault_at(p.disk, faults[f], nth);
+            int failures = 0;
+            for (int step = 0; step < 400; step++) {
+                failures += pages_step(&p) != NQ_OK;
+            }
+            expect(p.pager, &p.now, p.is_retired);
+            bool is_healthy = nq_pager_health(p.pager) == NQ_OK;
+            if (is_healthy) {
+                assert_true(failures <= 2);
+                must(&p, pages_checkpoint(&p));
+            }
+            pages_reopen(&p);
+            /* After a failed superblock nobody knows which checkpoint the disk holds. */
+            if (is_healthy || pages_compare(p.pager, &p.attempted, NULL) != NULL) {
+                expect(p.pager, &p.durable, NULL);
+            }
+            pages_deinit(&p);
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_written_is_read_before_and_after_restarts),
+        cmocka_unit_test(a_page_that_is_asked_for_wrongly_is_refused),
+        cmocka_unit_test(no_crash_loses_a_checkpoint_nor_does_a_lost_superblock),
+        cmocka_unit_test(a_failed_write_loses_nothing_and_the_next_checkpoint_holds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
