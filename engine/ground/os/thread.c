@@ -3,6 +3,7 @@
 #include "engine/ground/os/thread.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -54,4 +55,13 @@ void nq_thread_sleep_ns(int64_t duration_ns) {
     struct timespec span = {.tv_sec = duration_ns / 1000000000,
                             .tv_nsec = duration_ns % 1000000000};
     (void)nanosleep(&span, NULL);
+}
+
+uint32_t nq_thread_ordinal(void) {
+    static _Atomic uint32_t thread_count;
+    static _Thread_local uint32_t number; /* 0: not given yet */
+    if (number == 0) {
+        number = atomic_fetch_add_explicit(&thread_count, 1, memory_order_relaxed) + 1;
+    }
+    return number - 1;
 }

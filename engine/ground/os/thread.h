@@ -17,6 +17,10 @@ nq_status nq_thread_start(nq_ctx *ctx, nq_thread *out_thread, const char *name,
                           void (*run)(void *argument), void *argument);
 void nq_thread_join(nq_thread *thread);
 
+/* A number of the calling thread's own, small and counted up from 0, to spread threads over a table
+ * whose places they then share with few or none. */
+uint32_t nq_thread_ordinal(void);
+
 /* Lets others run for at least this long; may wake early on nothing. */
 void nq_thread_sleep_ns(int64_t duration_ns);
 

@@ -8,12 +8,7 @@
 #include "engine/storage/buffer/pool_internal.h"
 
 nq_pool_counters *nq__pool_counters(nq_pool *pool) {
-    static _Atomic uint32_t thread_count;
-    static _Thread_local uint32_t slot;
-    if (slot == 0) {
-        slot = atomic_fetch_add_explicit(&thread_count, 1, memory_order_relaxed) + 1;
-    }
-    return &pool->counters[slot % NQ__POOL_COUNTERS];
+    return &pool->counters[nq_thread_ordinal() % NQ__POOL_COUNTERS];
 }
 
 nq_mutex *nq__pool_stripe(nq_pool *pool, uint32_t page) {

@@ -55,6 +55,7 @@ static void destroy(nq_store *store) {
         nq_heap_free(version);
         version = newer;
     }
+    nq__readers_deinit(store);
     nq_pool_destroy(store->pool);
     nq_pager_close(store->pager);
     nq_space_deinit(&store->space);
@@ -119,7 +120,7 @@ static nq_status make_first_version(nq_ctx *ctx, nq_store *store) {
     version->refs = 2; /* published, and the checkpoint's */
     store->oldest = version;
     store->newest = version;
-    store->published = version;
+    atomic_store(&store->published, version);
     store->durable = version;
     atomic_store(&store->published_generation, version->generation);
     atomic_store(&store->next_tree, root->next_tree);
@@ -128,6 +129,7 @@ static nq_status make_first_version(nq_ctx *ctx, nq_store *store) {
 
 static nq_status open_all(nq_ctx *ctx, nq_store *store, const char *directory) {
     NQ_TRY(nq__lock_table_init(ctx, &store->locks));
+    NQ_TRY(nq__readers_init(ctx, store));
     NQ_TRY(set_directory(ctx, store, directory));
     NQ_TRY(create_if_missing(ctx, store));
     NQ_TRY(nq__data_file_open(ctx, store));
@@ -159,7 +161,7 @@ nq_status nq_store_open(nq_ctx *ctx, nq_vfs *vfs, const char *directory,
 }
 
 nq_status nq_store_close(nq_ctx *ctx, nq_store *store) {
-    NQ_ASSERT(atomic_load(&store->counters.open_txns) == 0);
+    NQ_ASSERT(atomic_load(&store->counters.open_txns) == 0 && nq__readers_count(store) == 0);
     nq__keeper_stop(store);
     store->has_checkpointer = false;
     store->has_syncer = false;
@@ -215,7 +217,7 @@ void nq_store_get_stats(const nq_store *store, nq_store_stats *out_stats) {
         .data_segments_damaged = pager.segments_damaged,
         .pages = page_count,
         .free_pages = free_count,
-        .open_txns = atomic_load(&counters->open_txns),
+        .open_txns = atomic_load(&counters->open_txns) + nq__readers_count(shared),
         .open_snapshots = version_count,
         .waiting_txns = atomic_load(&counters->waiting_txns),
         .recovered_commits = store->recovered_commits,

@@ -65,6 +65,9 @@ void nq_scan_close(nq_scan *scan) {
 
 void nq_scan_park(nq_scan *scan) {
     nq_btree_cursor_park(&scan->cursor);
+    if (scan->txn->seat != NULL) {
+        nq__reader_leave_seat(scan->txn);
+    }
 }
 
 /* Whether a key is on the near side of the bound the scan runs towards. */

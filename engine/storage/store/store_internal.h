@@ -6,7 +6,9 @@
  * S4 The superblock of a checkpoint is written after everything it leads to is durable, and the log
  *    before it is recycled only after the superblock is.
  * S5 A key's lock is kept until its commit is published, so whoever gets it next sees that commit.
- * S6 After a failed sync nothing is written any more: health says why. */
+ * S6 After a failed sync nothing is written any more: health says why.
+ * S7 A version goes only when something newer is published, nobody counts on it (refs) and no seat
+ *    announces it. */
 #ifndef NQ_STORAGE_STORE_STORE_INTERNAL_H
 #define NQ_STORAGE_STORE_STORE_INTERNAL_H
 
@@ -52,9 +54,21 @@ typedef struct nq_version {
     nq_lsn lsn;          /* does not change */
     nq_tree directory;   /* does not change */
     bool is_durable;     /* does not change: it is published only when the log is durable */
-    uint64_t refs;
+    uint64_t refs;       /* holders that are counted; readers in seats are not */
     nq_held_chunk *held; /* pages that this is the newest live version to reach */
 } nq_version;
+
+/* ---- Readers ---- */
+
+typedef struct nq_txn nq_txn;
+
+/* Where a read-only transaction announces which version it reads, and so holds the seat. A line of
+ * the processor's cache to itself, so that readers do not disturb each other. */
+enum { NQ__READER_SEATS = 64, NQ__LINE_BYTES = 64 };
+typedef struct nq_reader_seat {
+    _Alignas(NQ__LINE_BYTES) _Atomic(nq_version *) announced; /* NULL: the seat is free */
+    nq_txn *idle; /* a transaction at rest, for whoever holds the seat; NULL: none */
+} nq_reader_seat;
 
 /* ---- The store ---- */
 
@@ -80,13 +94,15 @@ struct nq_store {
 
     nq_mutex commit_mutex;
 
-    nq_mutex version_mutex; /* guards the versions and the next six */
+    nq_reader_seat *seats;           /* NQ__READER_SEATS */
+    _Atomic(nq_version *) published; /* what a new snapshot sees; changed under the next lock */
+
+    nq_mutex version_mutex; /* guards the versions and the next five */
     nq_cond reclaimed;
     nq_version *oldest;
-    nq_version *newest;    /* applied; what the next commit builds on */
-    nq_version *published; /* what a new snapshot sees */
-    nq_version *durable;   /* the checkpoint's */
-    uint32_t reclaiming;   /* threads on their way to give pages back */
+    nq_version *newest;  /* applied; what the next commit builds on */
+    nq_version *durable; /* the checkpoint's */
+    uint32_t reclaiming; /* threads on their way to give pages back */
     _Atomic uint64_t published_generation;
 
     nq_mutex space_mutex;
@@ -119,9 +135,14 @@ struct nq_store {
 
 /* The newest published version, counted. Never waits for I/O. */
 nq_version *nq__version_acquire(nq_store *store);
-/* One more holder of a version that has one. */
+/* Counts a version that the caller has announced. */
 void nq__version_share(nq_store *store, nq_version *version);
 void nq__version_release(nq_store *store, nq_version *version);
+
+/* A reader no longer announces a version, which is not the published one and of at least
+ * `generation_min`: it goes if that was all that held it. The caller need not know whether it has
+ * gone already. */
+void nq__version_retract(nq_store *store, const nq_version *version, uint64_t generation_min);
 
 /* Makes a version the newest; its chunk list `freed` are the pages that it no longer reaches. */
 void nq__version_install(nq_store *store, nq_version *version, nq_held_chunk *freed);
@@ -139,6 +160,24 @@ void nq__version_lock_quiet(nq_store *store);
 void nq__pages_give(nq_store *store, nq_held_chunk *pages);
 nq_status nq__held_add(nq_ctx *ctx, nq_held_chunk **list, nq_held_page page);
 void nq__held_free(nq_held_chunk *list);
+
+/* ---- reader.c: read-only transactions without a lock ---- */
+
+nq_status nq__readers_init(nq_ctx *ctx, nq_store *store);
+void nq__readers_deinit(nq_store *store);
+
+/* Begins one; NULL: no seat near the thread's is free, or no memory. */
+nq_txn *nq__reader_begin(nq_store *store);
+void nq__reader_end(nq_txn *txn);
+
+/* Goes on with the newest published version. */
+void nq__reader_renew(nq_txn *txn);
+
+/* Leaves the seat to others; the snapshot is counted from now on. */
+void nq__reader_leave_seat(nq_txn *txn);
+
+bool nq__version_is_announced(nq_store *store, const nq_version *version);
+uint32_t nq__readers_count(nq_store *store);
 
 /* ---- apply.c: one commit on its way into the trees; under the commit's lock ---- */
 

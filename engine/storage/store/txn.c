@@ -4,27 +4,54 @@
 #include "engine/storage/page/bug.h"
 #include "engine/storage/store/txn_internal.h"
 
-nq_status nq_txn_begin(nq_ctx *ctx, nq_store *store, const nq_txn_options *options,
-                       nq_txn **out_txn) {
-    *out_txn = NULL;
+nq_txn *nq__txn_create(nq_store *store) {
     nq_txn *txn = nq_heap_alloc(sizeof *txn);
     if (txn == NULL) {
-        return nq_fail_no_memory(ctx, "a transaction");
+        return NULL;
     }
     memset(txn, 0, offsetof(nq_txn, value_room));
     txn->store = store;
-    txn->options = *options;
-    txn->has_waiters = false;
-    txn->tree_locks = NULL;
-    txn->request = NULL;
-    txn->waits_for = NULL;
-    txn->waiters = NULL;
-    txn->visit = 0;
     nq_mutex_init(&txn->writes_mutex, NQ_LOCK_STORE_WRITES);
     nq_cond_init(&txn->granted);
     nq_arena_init(&txn->arena, store->options.txn_bytes_max);
-    txn->snapshot = nq__version_acquire(store);
-    atomic_fetch_add_explicit(&store->counters.open_txns, 1, memory_order_relaxed);
+    return txn;
+}
+
+void nq__txn_destroy(nq_txn *txn) {
+    if (txn == NULL) {
+        return;
+    }
+    nq_heap_free(txn->value.data);
+    nq_mutex_deinit(&txn->writes_mutex);
+    nq_cond_deinit(&txn->granted);
+    nq_arena_deinit(&txn->arena);
+    nq_heap_free(txn);
+}
+
+void nq__txn_set_snapshot(nq_txn *txn, nq_version *snapshot) {
+    txn->snapshot = snapshot;
+    if (txn->trees_generation == snapshot->generation) {
+        return;
+    }
+    txn->trees_generation = snapshot->generation;
+    for (uint32_t i = 0; i < NQ__TXN_TREES; i++) {
+        txn->trees[i].is_cached = false;
+    }
+}
+
+nq_status nq_txn_begin(nq_ctx *ctx, nq_store *store, const nq_txn_options *options,
+                       nq_txn **out_txn) {
+    nq_txn *txn = options->read_only ? nq__reader_begin(store) : NULL;
+    if (txn == NULL) {
+        txn = nq__txn_create(store);
+        if (txn == NULL) {
+            *out_txn = NULL;
+            return nq_fail_no_memory(ctx, "a transaction");
+        }
+        nq__txn_set_snapshot(txn, nq__version_acquire(store));
+        atomic_fetch_add_explicit(&store->counters.open_txns, 1, memory_order_relaxed);
+    }
+    txn->options = *options;
     *out_txn = txn;
     return NQ_OK;
 }
@@ -50,19 +77,21 @@ nq_status nq__txn_charge(nq_ctx *ctx, nq_txn *txn) {
 void nq__txn_end(nq_txn *txn) {
     nq_store *store = txn->store;
     NQ_ASSERT(txn->scan_count == 0);
+    if (txn->seat != NULL) {
+        nq__reader_end(txn);
+        return;
+    }
     nq__lock_release_all(txn);
     nq__version_release(store, txn->snapshot);
-    nq_heap_free(txn->value.data);
-    nq_mutex_deinit(&txn->writes_mutex);
-    nq_cond_deinit(&txn->granted);
-    nq_arena_deinit(&txn->arena);
     nq_pool_charge(store->pool, -(int64_t)txn->charged_bytes);
+    nq__txn_destroy(txn);
     atomic_fetch_sub_explicit(&store->counters.open_txns, 1, memory_order_relaxed);
-    nq_heap_free(txn);
 }
 
 void nq_txn_rollback(nq_txn *txn) {
-    atomic_fetch_add_explicit(&txn->store->counters.rollbacks, 1, memory_order_relaxed);
+    if (!txn->options.read_only) {
+        atomic_fetch_add_explicit(&txn->store->counters.rollbacks, 1, memory_order_relaxed);
+    }
     nq__txn_end(txn);
 }
 
@@ -79,12 +108,13 @@ nq_status nq_txn_statement_begin(nq_ctx *ctx, nq_txn *txn) {
     if (txn->scan_count != 0) {
         return nq_fail(ctx, NQ_TRANSACTION_BUSY, "a scan of the statement before is still open");
     }
-    nq_version *before = txn->snapshot;
-    txn->snapshot = nq__version_acquire(store);
-    nq__version_release(store, before);
-    for (uint32_t i = 0; i < NQ__TXN_TREES; i++) {
-        txn->trees[i].is_cached = false;
+    if (txn->seat != NULL) {
+        nq__reader_renew(txn);
+        return NQ_OK;
     }
+    nq_version *before = txn->snapshot;
+    nq__txn_set_snapshot(txn, nq__version_acquire(store));
+    nq__version_release(store, before);
     return NQ_OK;
 }
 

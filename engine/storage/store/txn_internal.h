@@ -82,6 +82,7 @@ struct nq_txn {
     nq_store *store;
     nq_txn_options options;
     nq_version *snapshot;
+    nq_reader_seat *seat; /* which announces the snapshot; NULL: it is counted */
     nq_arena arena;
     size_t charged_bytes; /* of the arena, to the cache's budget */
     nq_write_set writes;  /* head NULL: nothing written yet */
@@ -91,11 +92,9 @@ struct nq_txn {
     bool has_savepoint;
     nq_read *reads;
     nq_txn_tree trees[NQ__TXN_TREES];
-    uint32_t next_tree; /* whose turn in `trees` it is to be replaced */
+    uint64_t trees_generation; /* of the version that `trees` were looked up in */
+    uint32_t next_tree;        /* whose turn in `trees` it is to be replaced */
     uint32_t scan_count;
-    nq_long_value value; /* what the last find returned, if it was long; else: */
-    uint8_t value_room[NQ_NODE_PAYLOAD_BYTES_MAX];
-
     nq_mutex writes_mutex;    /* guards the links of `writes` from whoever enters our rows */
     nq_tree_lock *tree_locks; /* asked for by this transaction */
     _Atomic bool has_waiters;
@@ -106,11 +105,21 @@ struct nq_txn {
     nq_txn *next_visit; /* of a search for circles */
     uint64_t visit;
     nq_cond granted;
+
+    nq_long_value value; /* what the last find returned, if it was long; else: */
+    uint8_t value_room[NQ_NODE_PAYLOAD_BYTES_MAX];
 };
 
 /* Takes the memory that the arena has grown by out of the cache's budget. Fails with
  * NQ_MEMORY_LIMIT when the budget has run out, unless the transaction is small. */
 nq_status nq__txn_charge(nq_ctx *ctx, nq_txn *txn);
+
+/* One without a snapshot; NULL: no memory. */
+nq_txn *nq__txn_create(nq_store *store);
+void nq__txn_destroy(nq_txn *txn);
+
+/* The caller has counted or announced the version; what was known of another is forgotten. */
+void nq__txn_set_snapshot(nq_txn *txn, nq_version *snapshot);
 
 /* Lets go of its locks, its snapshot and itself. */
 void nq__txn_end(nq_txn *txn);

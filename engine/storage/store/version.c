@@ -109,7 +109,7 @@ static void settle(nq_store *store, nq_held_chunk *list, nq_version *keeper) {
 
 nq_version *nq__version_acquire(nq_store *store) {
     nq_mutex_lock(&store->version_mutex);
-    nq_version *version = store->published;
+    nq_version *version = atomic_load(&store->published);
     version->refs++;
     nq_mutex_unlock(&store->version_mutex);
     return version;
@@ -117,15 +117,18 @@ nq_version *nq__version_acquire(nq_store *store) {
 
 void nq__version_share(nq_store *store, nq_version *version) {
     nq_mutex_lock(&store->version_mutex);
-    NQ_ASSERT(version->refs != 0);
     version->refs++;
     nq_mutex_unlock(&store->version_mutex);
 }
 
-/* Takes a version without holders out of the list; its older neighbour is counted. */
-static nq_version *detach(nq_store *store, nq_version *version) {
+/* Takes a version out of the list if nobody holds it (S7); its older neighbour is counted. False:
+ * it stays. */
+static bool detach(nq_store *store, nq_version *version, nq_version **out_older) {
+    if (version->refs != 0 || nq__version_is_announced(store, version)) {
+        return false;
+    }
     nq_version *older = version->older;
-    NQ_ASSERT(version != store->newest && version != store->published);
+    NQ_ASSERT(version != store->newest && version != atomic_load(&store->published));
     if (older != NULL) {
         older->newer = version->newer;
         older->refs++;
@@ -134,26 +137,48 @@ static nq_version *detach(nq_store *store, nq_version *version) {
     }
     version->newer->older = older;
     store->reclaiming++;
-    return older;
+    *out_older = older;
+    return true;
+}
+
+/* The end of a version that has been taken out of the list. */
+static void finish(nq_store *store, nq_version *version, nq_version *older) {
+    settle(store, version->held, older);
+    nq_heap_free(version);
+    nq_mutex_lock(&store->version_mutex);
+    store->reclaiming--;
+    nq_cond_broadcast(&store->reclaimed);
+    nq_mutex_unlock(&store->version_mutex);
 }
 
 void nq__version_release(nq_store *store, nq_version *version) {
     while (version != NULL) {
+        nq_version *older;
         nq_mutex_lock(&store->version_mutex);
         NQ_ASSERT(version->refs != 0);
-        bool is_last = --version->refs == 0;
-        nq_version *older = is_last ? detach(store, version) : NULL;
+        version->refs--;
+        bool has_gone = detach(store, version, &older);
         nq_mutex_unlock(&store->version_mutex);
-        if (!is_last) {
+        if (!has_gone) {
             return;
         }
-        settle(store, version->held, older);
-        nq_heap_free(version);
-        nq_mutex_lock(&store->version_mutex);
-        store->reclaiming--;
-        nq_cond_broadcast(&store->reclaimed);
-        nq_mutex_unlock(&store->version_mutex);
+        finish(store, version, older);
         version = older;
+    }
+}
+
+void nq__version_retract(nq_store *store, const nq_version *version, uint64_t generation_min) {
+    nq_version *older = NULL;
+    nq_mutex_lock(&store->version_mutex);
+    nq_version *found = store->newest;
+    while (found != NULL && found != version && found->generation > generation_min) {
+        found = found->older;
+    }
+    bool has_gone = found == version && detach(store, found, &older);
+    nq_mutex_unlock(&store->version_mutex);
+    if (has_gone) {
+        finish(store, found, older);
+        nq__version_release(store, older);
     }
 }
 
@@ -191,8 +216,11 @@ static bool publish_ready(nq_store *store, uint64_t generation, nq_lsn *out_need
     nq_lsn durable_end = nq_log_durable_end(store->log);
     bool is_waiting = false;
     nq_mutex_lock(&store->version_mutex);
-    while (store->published->generation < generation) {
-        nq_version *before = store->published;
+    for (;;) {
+        nq_version *before = atomic_load(&store->published);
+        if (before->generation >= generation) {
+            break;
+        }
         nq_version *next = before->newer;
         if (next->is_durable && next->lsn.value > durable_end.value &&
             !NQ_HAS_BUG(COMMIT_NOT_AWAITED)) { /* S3 */
@@ -200,7 +228,7 @@ static bool publish_ready(nq_store *store, uint64_t generation, nq_lsn *out_need
             is_waiting = true;
             break;
         }
-        store->published = next;
+        atomic_store(&store->published, next);
         atomic_store(&store->published_generation, next->generation);
         nq_mutex_unlock(&store->version_mutex);
         nq__version_release(store, before);
