@@ -99,15 +99,18 @@ void report_bench_lines(const bench_measures *measures, bool uses_medians) {
     }
 }
 
-/* Three digits that matter, with K or M. */
+/* Three digits that matter, with K or M; counts below 10,000 in full. */
 static const char *shorten(double value, char *buffer) {
+    const double kilo = 9999.5;
+    const double mega = 999950;
     double size = fabs(value);
-    const char *format = size >= 1e6     ? "%.2fM"
-                         : size >= 1e4   ? "%.1fK"
-                         : size >= 100.0 ? "%.0f"
-                                         : "%.3g";
-    double scale = size >= 1e6 ? 1e6 : size >= 1e4 ? 1e3 : 1;
-    (void)snprintf(buffer, FIGURE_BYTES, format, value / scale);
+    if (size >= mega) {
+        (void)snprintf(buffer, FIGURE_BYTES, "%.2fM", value / 1e6);
+    } else if (size >= kilo) {
+        (void)snprintf(buffer, FIGURE_BYTES, "%.1fK", value / 1e3);
+    } else {
+        (void)snprintf(buffer, FIGURE_BYTES, size >= 100 ? "%.0f" : "%.3g", value);
+    }
     return buffer;
 }
 
