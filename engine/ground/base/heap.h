@@ -24,6 +24,10 @@ void *nq_heap_realloc(void *memory, size_t bytes)
 
 void nq_heap_free(void *memory);
 
+/* A thread gives back the few blocks of at most 8 KiB that it kept for itself. At its end; the last
+ * thread of a process need not. */
+void nq_heap_thread_end(void);
+
 /* A copy with a NUL behind it. */
 char *nq_heap_copy_text(const char *text, size_t bytes) __attribute__((malloc, warn_unused_result));
 

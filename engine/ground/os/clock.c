@@ -27,6 +27,11 @@ int64_t nq_clock_monotonic_ns(void) {
     return source == NULL ? nq__clock_machine_ns() : source->monotonic_ns();
 }
 
+int64_t nq_clock_coarse_ns(void) {
+    const nq__clock_source *source = replacement();
+    return source == NULL ? read_ns(CLOCK_MONOTONIC_COARSE) : source->monotonic_ns();
+}
+
 int64_t nq_clock_realtime_us(void) {
     const nq__clock_source *source = replacement();
     return source == NULL ? read_ns(CLOCK_REALTIME) / 1000 : source->realtime_us();

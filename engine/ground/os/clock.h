@@ -7,6 +7,10 @@
 /* Nanoseconds since some fixed moment; never decreases; stands still while the machine sleeps. */
 int64_t nq_clock_monotonic_ns(void);
 
+/* The same clock as of the kernel's last tick: some milliseconds behind, and several times cheaper.
+ * For what is asked often and need not be exact, as whether a deadline has passed. */
+int64_t nq_clock_coarse_ns(void);
+
 /* Microseconds since 1970-01-01T00:00:00Z; may jump either way. */
 int64_t nq_clock_realtime_us(void);
 

@@ -23,6 +23,7 @@ static void *begin(void *memory) {
     (void)pthread_setname_np(pthread_self(), order.name);
     order.run(order.argument);
     nq_counter_thread_end();
+    nq_heap_thread_end();
     return NULL;
 }
 

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "engine/ground/base/rng.h"
+
 static void the_nth_allocation_fails_alone_or_with_all_that_follow(void **state) {
     (void)state;
     for (uint64_t nth = 1; nth <= 4; nth++) {
@@ -65,6 +67,40 @@ static void memory_is_aligned_zeroed_and_refused_when_the_size_overflows(void **
     nq_heap_free(NULL);
 }
 
+/* The sizes around those that a thread keeps for itself. */
+static void no_block_is_handed_out_twice(void **state) {
+    enum { LIVE = 24, TURNS = 20000, BYTES_MAX = 9000 };
+    static uint8_t *blocks[LIVE];
+    static size_t sizes[LIVE];
+    nq_rng rng = {7};
+    (void)state;
+    for (int turn = 0; turn < TURNS; turn++) {
+        size_t which = nq_rng_below(&rng, LIVE);
+        for (size_t i = 0; i < sizes[which]; i += 97) {
+            assert_int_equal(blocks[which][i], which);
+        }
+        nq_heap_free(blocks[which]);
+        sizes[which] = nq_rng_below(&rng, BYTES_MAX);
+        if (turn % 2 == 0) {
+            blocks[which] = nq_heap_alloc(sizes[which]);
+        } else {
+            blocks[which] = nq_heap_calloc(sizes[which], 1);
+            for (size_t i = 0; i < sizes[which]; i++) {
+                assert_int_equal(blocks[which][i], 0);
+            }
+        }
+        assert_int_equal((uintptr_t)blocks[which] % 16, 0);
+        memset(blocks[which], (int)which, sizes[which]);
+        if (turn % 1000 == 0) {
+            nq_heap_thread_end();
+        }
+    }
+    for (size_t i = 0; i < LIVE; i++) {
+        nq_heap_free(blocks[i]);
+    }
+    nq_heap_thread_end();
+}
+
 static void a_copied_text_ends_with_a_nul(void **state) {
     (void)state;
     char *copy = nq_heap_copy_text("abcdef", 3);
@@ -80,6 +116,7 @@ int main(void) {
         cmocka_unit_test(the_nth_allocation_fails_alone_or_with_all_that_follow),
         cmocka_unit_test(an_exempt_thread_neither_counts_nor_fails),
         cmocka_unit_test(memory_is_aligned_zeroed_and_refused_when_the_size_overflows),
+        cmocka_unit_test(no_block_is_handed_out_twice),
         cmocka_unit_test(a_copied_text_ends_with_a_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

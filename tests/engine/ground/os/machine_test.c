@@ -29,6 +29,17 @@ static void the_monotonic_clock_never_goes_back(void **state) {
     assert_true(nq_clock_monotonic_ns() - start >= 2000000);
 }
 
+static void the_coarse_clock_is_the_same_and_never_ahead(void **state) {
+    (void)state;
+    int64_t start = nq_clock_coarse_ns();
+    int64_t now = start;
+    while (now == start) {
+        now = nq_clock_coarse_ns();
+        assert_true(now >= start);
+        assert_true(nq_clock_monotonic_ns() >= now);
+    }
+}
+
 static void the_calendar_is_the_machines(void **state) {
     (void)state;
     int64_t seconds = nq_clock_realtime_us() / 1000000;
@@ -122,6 +133,7 @@ static void a_thread_bears_its_name_cut_to_what_the_kernel_keeps(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_monotonic_clock_never_goes_back),
+        cmocka_unit_test(the_coarse_clock_is_the_same_and_never_ahead),
         cmocka_unit_test(the_calendar_is_the_machines),
         cmocka_unit_test(a_deadline_does_not_overflow),
         cmocka_unit_test(entropy_fills_all_of_it_and_differs_each_time),
