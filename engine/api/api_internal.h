@@ -40,6 +40,8 @@ typedef struct nq__binding {
     const nq_column_info *columns;
     uint32_t parameter_count;
     const nq_column_info *parameters;
+    bool is_short;     /* see nq_prepared_is_short */
+    uint64_t rows_max; /* that a query can return */
     int64_t parse_ns, plan_ns;
 } nq__binding;
 
@@ -109,6 +111,12 @@ void nq__binding_release(nq__binding *binding);
 /* The handle's binding for the catalog that `txn` sees, acquired. */
 nq_status nq__prepared_bind(nq_ctx *ctx, nq_prepared *prepared, nq_data_txn *txn,
                             nq__binding **out_binding);
+
+/* ---- weight.c ---- */
+
+/* Of the plan of a query. */
+bool nq__plan_is_short(const nq_plan *plan, nq_bytes sql);
+uint64_t nq__plan_rows_max(const nq_plan *plan);
 
 /* ---- plan_cache.c, all under the mutex ---- */
 

@@ -91,6 +91,10 @@ static nq_status plan(nq_ctx *ctx, nq_data_txn *txn, nq__binding *binding) {
         binding->column_count = bound->root->column_count;
         binding->columns = bound->root->columns;
     }
+    if (binding->kind == NQ_STATEMENT_QUERY) {
+        binding->is_short = nq__plan_is_short(bound, binding->statement->sql);
+        binding->rows_max = nq__plan_rows_max(bound);
+    }
     binding->plan_ns = nq_clock_monotonic_ns() - start_ns;
     return NQ_OK;
 }
@@ -128,8 +132,15 @@ nq_status nq__prepared_bind(nq_ctx *ctx, nq_prepared *prepared, nq_data_txn *txn
     const nq_catalog_snapshot *snapshot;
     NQ_TRY(nq_data_txn_snapshot(ctx, txn, &snapshot));
     uint64_t id = nq_catalog_snapshot_id(snapshot);
+    nq__binding *binding = prepared->first;
+    if (binding->snapshot == NULL || nq_catalog_snapshot_id(binding->snapshot) == id) {
+        /* Mostly, and `first` never changes: no lock. */
+        nq__binding_acquire(binding);
+        *out_binding = binding;
+        return NQ_OK;
+    }
     nq_mutex_lock(&database->mutex);
-    nq__binding *binding = prepared->current;
+    binding = prepared->current;
     if (binding->snapshot == NULL || nq_catalog_snapshot_id(binding->snapshot) == id) {
         nq__binding_acquire(binding);
         *out_binding = binding;

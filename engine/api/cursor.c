@@ -19,6 +19,11 @@ struct nq_cursor {
     uint64_t rows_returned;
 };
 
+/* A clock costs as much as a short statement's whole plan: it is read for those who ask. */
+static int64_t timing_ns(const nq_ctx *ctx) {
+    return ctx->wants_timing ? nq_clock_monotonic_ns() : 0;
+}
+
 static nq_status open_live(nq_ctx *ctx, nq_cursor *cursor, const nq__run *run) {
     nq_data_txn *txn;
     nq_value *values;
@@ -103,7 +108,7 @@ nq_status nq_cursor_open(nq_ctx *ctx, nq_database *database, nq_transaction *tra
                          uint32_t parameter_count, nq_bytes request_id, nq_cursor **out_cursor) {
     *out_cursor = NULL;
     NQ_TRY(check_request_id(ctx, transaction, nq_prepared_kind(prepared), request_id));
-    int64_t start_ns = nq_clock_monotonic_ns();
+    int64_t start_ns = timing_ns(ctx);
     nq_cursor *cursor = nq_heap_calloc(1, sizeof *cursor);
     if (cursor == NULL) {
         return nq_fail_no_memory(ctx, "a cursor");
@@ -144,7 +149,7 @@ nq_status nq_cursor_open(nq_ctx *ctx, nq_database *database, nq_transaction *tra
     if (!cursor->is_live) {
         finish(cursor);
     }
-    cursor->execute_ns = nq_clock_monotonic_ns() - start_ns;
+    cursor->execute_ns = timing_ns(ctx) - start_ns;
     *out_cursor = cursor;
     return NQ_OK;
 }
@@ -155,6 +160,11 @@ uint32_t nq_cursor_column_count(const nq_cursor *cursor) {
 
 const nq_column_info *nq_cursor_columns(const nq_cursor *cursor) {
     return cursor->result.columns;
+}
+
+/* A lookup by key returns a row or none: its end need not be looked for. */
+static bool may_have_more(const nq_cursor *cursor) {
+    return cursor->rows_returned < cursor->result.binding->rows_max;
 }
 
 nq_status nq_cursor_next(nq_ctx *ctx, nq_cursor *cursor, uint32_t rows_max, nq_batch *out_batch) {
@@ -168,10 +178,10 @@ nq_status nq_cursor_next(nq_ctx *ctx, nq_cursor *cursor, uint32_t rows_max, nq_b
     if (!cursor->is_live) {
         cursor->status =
             nq__rows_next(ctx, &cursor->arena, &cursor->result.rows, rows_max, out_batch);
-    } else if (cursor->execution != NULL) {
-        int64_t start_ns = nq_clock_monotonic_ns();
+    } else if (cursor->execution != NULL && may_have_more(cursor)) {
+        int64_t start_ns = timing_ns(ctx);
         cursor->status = nq_exec_next(ctx, cursor->execution, rows_max, out_batch);
-        cursor->execute_ns += nq_clock_monotonic_ns() - start_ns;
+        cursor->execute_ns += timing_ns(ctx) - start_ns;
     }
     if (cursor->status != NQ_OK) {
         *out_batch = (nq_batch){0};

@@ -108,7 +108,7 @@ typedef struct nq_statement_stats {
     uint64_t rows_examined;
     uint64_t rows_affected;
     int64_t parse_ns, plan_ns; /* what the plan in use took to make, however often it was used */
-    int64_t execute_ns;
+    int64_t execute_ns;        /* inside open and next, as far as ctx->wants_timing was set there */
     uint64_t memory_bytes_max;
     uint64_t log_bytes; /* keys and rows handed to the log, its framing aside */
 } nq_statement_stats;

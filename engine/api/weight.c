@@ -1,6 +1,8 @@
-/* Weight: which statements are so short that handing them to another thread would cost more than
- * running them. Decided by shape alone: one lookup by key, or one row of expressions, none of which
- * can make text longer than what it is given. */
+/* Weight: what the shape of a plan alone tells of its cost.
+ *
+ * Which statements are so short that handing them to another thread would cost more than running
+ * them: one lookup by key, or one row of expressions, none of which can make text longer than what
+ * it is given. And how many rows there can be at most, so that nobody asks for one more. */
 #include "engine/api/api_internal.h"
 
 enum {
@@ -61,14 +63,12 @@ static bool is_short_node(const nq_plan_node *node, uint32_t *budget) {
     }
 }
 
-bool nq_prepared_is_short(const nq_prepared *prepared) {
-    const nq__binding *binding = prepared->first;
-    if (binding->kind != NQ_STATEMENT_QUERY || binding->plan->subquery_count > 0 ||
-        binding->statement->sql.size > TEXT_BYTES_MAX) {
+bool nq__plan_is_short(const nq_plan *plan, nq_bytes sql) {
+    if (plan->subquery_count > 0 || sql.size > TEXT_BYTES_MAX) {
         return false;
     }
     uint32_t budget = EXPRS_MAX;
-    const nq_plan_node *node = binding->plan->root;
+    const nq_plan_node *node = plan->root;
     for (uint32_t depth = 0; depth < NODES_MAX; depth++) {
         if (!is_short_node(node, &budget)) {
             return false;
@@ -82,4 +82,27 @@ bool nq_prepared_is_short(const nq_prepared *prepared) {
         node = node->inputs[0];
     }
     return false;
+}
+
+bool nq_prepared_is_short(const nq_prepared *prepared) {
+    return prepared->first->is_short;
+}
+
+uint64_t nq__plan_rows_max(const nq_plan *plan) {
+    const nq_plan_node *node = plan->root;
+    for (;;) {
+        switch (node->kind) {
+        case NQ_PLAN_KEY_LOOKUP:
+            return 1;
+        case NQ_PLAN_VALUES:
+            return node->values.row_count;
+        case NQ_PLAN_PROJECT:
+        case NQ_PLAN_FILTER:
+        case NQ_PLAN_LIMIT:
+            node = node->inputs[0];
+            break;
+        default:
+            return UINT64_MAX;
+        }
+    }
 }

@@ -23,6 +23,7 @@ typedef struct nq_ctx {
     int64_t deadline_ns;          /* on nq_clock_monotonic_ns()'s clock, or NQ_NO_DEADLINE */
     const nq_cancel_flag *cancel; /* may be NULL: cannot be cancelled */
     int64_t (*now_ns)(void);      /* the clock `deadline_ns` is on; NULL: no deadline is checked */
+    bool wants_timing;            /* somebody will read how long things took: measure them */
 } nq_ctx;
 
 /* No deadline, not cancellable, `scratch` may be NULL. */

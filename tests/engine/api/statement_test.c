@@ -129,6 +129,58 @@ static void an_idle_cursor_keeps_its_snapshot_while_others_write_and_drop(void *
     nq_prepared_release(prepared);
 }
 
+/* Two rows and a bound on them, one row and none: the end comes with the last row, so that not even
+ * a cancel comes between them. */
+static void a_result_of_bounded_size_ends_with_its_last_row(void **state) {
+    static const struct {
+        const char *sql;
+        uint32_t rows;
+    } cases[] = {
+        {"SELECT v FROM t WHERE id = 2", 1},
+        {"SELECT 1", 1},
+        {"VALUES (1), (2), (3)", 3},
+    };
+    nq_session *s = *state;
+    nq_batch batch;
+    run(s, "CREATE TABLE t (id INT PRIMARY KEY, v INT)");
+    run(s, "INSERT INTO t VALUES (1, 10), (2, 20)");
+    assert_rows(s, "SELECT v FROM t WHERE id = 3", "");
+    assert_rows(s, "SELECT 1 WHERE false", "");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        nq_cancel_flag cancel = NQ_OK;
+        nq_prepared *prepared = prepare(s, cases[i].sql);
+        nq_cursor *cursor = open_cursor(s, prepared);
+        s->ctx.cancel = &cancel;
+        for (uint32_t row = 0; row < cases[i].rows; row++) {
+            assert_int_equal(nq_cursor_next(&s->ctx, cursor, 1, &batch), NQ_OK);
+            assert_int_equal(batch.row_count, 1);
+        }
+        cancel = NQ_CANCELLED_BY_CLIENT;
+        assert_int_equal(nq_cursor_next(&s->ctx, cursor, 1, &batch), NQ_OK);
+        assert_int_equal(batch.row_count, 0);
+        s->ctx.cancel = NULL;
+        nq_cursor_close(cursor);
+        nq_prepared_release(prepared);
+    }
+}
+
+static void time_is_measured_for_those_who_ask(void **state) {
+    nq_session *s = *state;
+    nq_batch batch;
+    nq_statement_stats stats;
+    nq_prepared *prepared = prepare(s, "SELECT count(*) FROM generate_series(1, 10000)");
+    for (int asks = 0; asks < 2; asks++) {
+        s->ctx.wants_timing = asks == 1;
+        nq_cursor *cursor = open_cursor(s, prepared);
+        assert_int_equal(nq_cursor_next(&s->ctx, cursor, 0, &batch), NQ_OK);
+        nq_cursor_get_stats(cursor, &stats);
+        assert_int_equal(stats.execute_ns > 0, asks == 1);
+        nq_cursor_close(cursor);
+    }
+    s->ctx.wants_timing = false;
+    nq_prepared_release(prepared);
+}
+
 static void returned_rows_come_in_batches_of_any_size(void **state) {
     nq_session *s = *state;
     nq_batch batch;
@@ -262,6 +314,8 @@ int main(void) {
         in_session(a_prepared_statement_describes_itself),
         in_session(a_prepared_statement_follows_the_catalog),
         in_session(an_idle_cursor_keeps_its_snapshot_while_others_write_and_drop),
+        in_session(a_result_of_bounded_size_ends_with_its_last_row),
+        in_session(time_is_measured_for_those_who_ask),
         in_session(returned_rows_come_in_batches_of_any_size),
         in_session(the_same_text_is_planned_once),
         in_session(a_cancelled_or_late_statement_stops),
