@@ -285,16 +285,9 @@ static void dispatch_cancel(nq_call *call) {
     nq__call_finish_cancelled(call);
 }
 
-static void dispatch_done(nq_call *call) {
-    call->life = NQ_CALL_DONE;
-    if (handler_knows(call) && call_handler(call)->on_done != NULL) {
-        call_handler(call)->on_done(call);
-    }
-    call->transport->done(call);
-    bool is_status_out = call->status_started && call->sent_ok;
-    if (call->close_was_cancel && !is_status_out) {
-        /* What the handler said, if anything, nobody heard. */
-        call->code = nq_status_rpc_code((nq_status)atomic_load(&call->cancel));
+static void report_end(nq_call *call) {
+    if (call->interceptors_passed == 0) {
+        return;
     }
     nq_call_report report = {
         .code = call->code,
@@ -312,6 +305,20 @@ static void dispatch_done(nq_call *call) {
             link->on_finish(link->self, call, &report);
         }
     }
+}
+
+static void dispatch_done(nq_call *call) {
+    call->life = NQ_CALL_DONE;
+    if (handler_knows(call) && call_handler(call)->on_done != NULL) {
+        call_handler(call)->on_done(call);
+    }
+    call->transport->done(call);
+    bool is_status_out = call->status_started && call->sent_ok;
+    if (call->close_was_cancel && !is_status_out) {
+        /* What the handler said, if anything, nobody heard. */
+        call->code = nq_status_rpc_code((nq_status)atomic_load(&call->cancel));
+    }
+    report_end(call);
     nq__call_free_words(call);
     let_go_of_memory(call);
 }

@@ -50,7 +50,8 @@ typedef enum nq_method_flags {
     NQ_METHOD_PREFETCH = 2, /* unary and server-streaming: the transport reads the request before
                                the call exists for us: 2 queue events per unary call instead of 3,
                                but a client that never sends its request escapes first_message_ms
-                               and the in-flight cap. For methods of trusted networks. */
+                               and the in-flight cap. nq_server_options.without_prefetch has the
+                               last word. */
     NQ_METHOD_UNLIMITED =
         4, /* not counted against the in-flight cap: health and drain must answer */
 } nq_method_flags;

@@ -147,7 +147,11 @@ static bool core_send(nq_call *base, const nq_send *step) {
             tag = &call->sent_and_closed;
         }
     }
+    bool is_held_back = step->with_status && nq__queue_hold_back(call);
     bool is_started = start_batch(call, ops, count, tag);
+    if (is_held_back) {
+        nq__queue_note_answer(call);
+    }
     if (step->message != NULL) {
         grpc_slice_buffer_destroy(&shell.data.raw.slice_buffer);
     }

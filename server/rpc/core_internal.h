@@ -11,6 +11,7 @@
 #include "engine/ground/os/thread.h"
 #include "engine/ground/os/worker_pool.h"
 #include "server/rpc/connection_internal.h"
+#include "server/rpc/cork_internal.h"
 #include "server/rpc/server.h"
 #include "server/rpc/transport.h"
 
@@ -96,6 +97,7 @@ struct nq_queue {
     nq_link lingering;            /* those told to stop and not over, oldest first */
     _Atomic uint32_t timed_count; /* in the two lists above */
     nq_core_tag nudge;            /* only ends a sleep */
+    nq_cork cork;                 /* the queue thread only */
     uint32_t unarmed_count;       /* slots that could not be armed for want of memory */
     nq_method_entry *unarmed[NQ_UNARMED_MAX];
 };
@@ -147,7 +149,10 @@ void nq__queue_deinit(nq_queue *queue);
 /* Arms a slot for `entry`; on the queue's thread, or before it runs. Without memory, later. */
 void nq__queue_arm(nq_queue *queue, nq_method_entry *entry);
 void nq__queue_run(void *queue);
-void nq__queue_take_back(nq_core_call *call);    /* any thread */
+void nq__queue_take_back(nq_core_call *call); /* any thread */
+/* Around the writing of an answer: it may wait for others to the same connection. */
+bool nq__queue_hold_back(nq_core_call *call);
+void nq__queue_note_answer(nq_core_call *call);
 void nq__queue_stop_waiting(nq_core_call *call); /* the first message came, or never will */
 void nq__queue_linger(nq_core_call *call);       /* any thread */
 void nq__queue_forget(nq_core_call *call);       /* the call is done */

@@ -23,6 +23,9 @@ enum {
     LINGER_NS = 1000000000,
 };
 
+/* The queue whose thread this is. */
+static _Thread_local const nq_queue *queue_here;
+
 #define CALL_OF(link, member) \
     ((nq_core_call *)(void *)((char *)(link)-offsetof(nq_core_call, member)))
 
@@ -279,6 +282,24 @@ void nq__queue_linger(nq_core_call *call) {
     (void)grpc_call_start_batch(call->call, NULL, 0, &queue->nudge, NULL);
 }
 
+/* How many calls of its connection are under way, if this thread answers all of them; else 0. */
+static uint32_t burst_of(const nq_core_call *call) {
+    const nq_connection *connection = call->connection;
+    bool is_ours = queue_here == call->queue && call->base.method->shape == NQ_METHOD_UNARY &&
+                   connection != NULL && connection->address.family != NQ_SOCKET_UNIX;
+    return is_ours ? atomic_load_explicit(&connection->open_calls, memory_order_relaxed) : 0;
+}
+
+bool nq__queue_hold_back(nq_core_call *call) {
+    uint32_t burst = burst_of(call);
+    return burst > 0 &&
+           nq__cork_hold(&call->queue->cork, call->connection->fd, burst, call->base.opened_ns);
+}
+
+void nq__queue_note_answer(nq_core_call *call) {
+    nq__cork_note_answer(&call->queue->cork, burst_of(call), call->base.opened_ns);
+}
+
 /* Ends calls whose client opened them and then said nothing, and those that were told to stop but
  * whose client takes nothing off them. The core's call is alive while the call is in a list, and
  * cancelling one is legal from any thread and under our lock. */
@@ -354,9 +375,20 @@ nq_status nq__queue_init(nq_ctx *ctx, nq_queue *queue, nq_server *server) {
     return NQ_OK;
 }
 
+/* How long the next event may be waited for: with answers held back, not at all. */
+static gpr_timespec wait_until(const nq_queue *queue, gpr_timespec tick) {
+    if (nq__cork_is_holding(&queue->cork)) {
+        return gpr_inf_past(GPR_CLOCK_MONOTONIC);
+    }
+    /* Whoever else makes these counts rise nudges the queue, so zero allows an endless sleep. */
+    bool is_waiting = queue->timed_count > 0 || queue->unarmed_count > 0;
+    return is_waiting ? tick : gpr_inf_future(GPR_CLOCK_MONOTONIC);
+}
+
 void nq__queue_run(void *self) {
     nq_queue *queue = self;
     gpr_timespec tick = gpr_inf_past(GPR_CLOCK_MONOTONIC);
+    queue_here = queue;
     uint32_t events_left = 0;
     for (;;) {
         if (events_left == 0) {
@@ -366,16 +398,16 @@ void nq__queue_run(void *self) {
             tick = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                                 gpr_time_from_millis(TICK_MS, GPR_TIMESPAN));
         }
-        /* Whoever else makes these counts rise nudges the queue, so zero allows an endless sleep.
-         */
-        bool is_waiting = queue->timed_count > 0 || queue->unarmed_count > 0;
-        grpc_event event = grpc_completion_queue_next(
-            queue->cq, is_waiting ? tick : gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+        bool is_holding = nq__cork_is_holding(&queue->cork);
+        grpc_event event = grpc_completion_queue_next(queue->cq, wait_until(queue, tick), NULL);
         if (event.type == GRPC_QUEUE_SHUTDOWN) {
+            nq__cork_let_go(&queue->cork);
+            queue_here = NULL;
             return;
         }
         if (event.type == GRPC_QUEUE_TIMEOUT) {
-            events_left = 0;
+            nq__cork_let_go(&queue->cork);
+            events_left = is_holding ? events_left : 0;
             continue;
         }
         nq_core_tag *tag = event.tag;

@@ -21,8 +21,7 @@
 #include "server/rpc/reflection.h"
 
 enum {
-    SLOTS_PER_METHOD = 4,
-    SLOTS_FOR_UNKNOWN = 8,
+    SLOTS_PREFETCHED = 32,
     QUEUES_MAX = 64,
     LOOK_NS = 2000000,
     DESCRIPTORS_FOR_OTHERS = 1024,
@@ -192,7 +191,7 @@ static nq_status add_method(nq_ctx *ctx, nq_server *server, const nq_method *met
         .method = *method,
         .service = service,
         .is_prefetched = takes_one_message && (method->flags & NQ_METHOD_PREFETCH) != 0 &&
-                         method->handler != NULL,
+                         method->handler != NULL && !server->options.without_prefetch,
     };
     if (entry->method.message_bytes_max == 0) {
         entry->method.message_bytes_max = server->options.message_bytes_max;
@@ -294,16 +293,20 @@ static nq_status create_queues(nq_ctx *ctx, nq_server *server) {
     return NQ_OK;
 }
 
+/* One a method: it is armed again before its call is looked at, so more would not be met sooner.
+ * And they cost: Debian's core keeps its assertions, and at the end of every operation looks for
+ * the tag among all that are outstanding, armed slots included, one by one. What is prefetched is
+ * called most, and a burst of such calls can be seen as deep as there are slots (cork_internal.h).
+ */
 static void arm_slots(nq_server *server) {
     for (uint32_t q = 0; q < server->queue_count; q++) {
         for (size_t i = 0; i < server->entry_count; i++) {
-            for (int slot = 0; slot < SLOTS_PER_METHOD; slot++) {
-                nq__queue_arm(&server->queues[q], &server->entries[i]);
+            nq_method_entry *entry = &server->entries[i];
+            for (int slot = 0; slot < (entry->is_prefetched ? SLOTS_PREFETCHED : 1); slot++) {
+                nq__queue_arm(&server->queues[q], entry);
             }
         }
-        for (int slot = 0; slot < SLOTS_FOR_UNKNOWN; slot++) {
-            nq__queue_arm(&server->queues[q], &server->catch_all);
-        }
+        nq__queue_arm(&server->queues[q], &server->catch_all);
     }
 }
 

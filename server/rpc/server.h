@@ -24,8 +24,9 @@ typedef struct nq_server_options {
     uint32_t metadata_bytes_max;   /* request headers of one call [16 KiB] */
     uint32_t call_bytes_max;       /* budget of a call's arena [16 MiB] */
     uint32_t first_message_ms_max; /* a call that sent no message by then is ended [10,000] */
-    uint32_t keepalive_ms;         /* ping after this much silence [30,000] */
-    uint32_t keepalive_timeout_ms; /* dead if no answer [10,000] */
+    bool without_prefetch; /* NQ_METHOD_PREFETCH is passed over: no call escapes those two */
+    uint32_t keepalive_ms; /* ping after this much silence [30,000] */
+    uint32_t keepalive_timeout_ms;   /* dead if no answer [10,000] */
     uint32_t connection_idle_ms_max; /* closed after this long without a call [600,000] */
     uint32_t
         connection_age_ms_max; /* GOAWAY after this age; streams get 5 more minutes [no limit] */

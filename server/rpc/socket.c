@@ -225,6 +225,11 @@ void nq__socket_cut(int fd) {
     (void)shutdown(fd, SHUT_RDWR);
 }
 
+void nq__socket_hold_back(int fd, bool is_held) {
+    int value = is_held;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
+}
+
 void nq__socket_bytes(int fd, uint64_t *out_received, uint64_t *out_sent) {
     struct tcp_info info = {0};
     socklen_t info_bytes = sizeof(info);

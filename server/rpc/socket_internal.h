@@ -48,6 +48,8 @@ int nq__socket_renumber(int fd, int number_min);
 /* What tells this socket from all others while the machine runs; 0 when `fd` is no open socket. */
 uint64_t nq__socket_cookie(int fd);
 void nq__socket_close(int fd);
+/* A TCP socket keeps what is written to it, and then sends it, whole segments aside. */
+void nq__socket_hold_back(int fd, bool is_held);
 /* Ends both directions; whoever else holds the socket reads its end. */
 void nq__socket_cut(int fd);
 /* Bytes since it opened; 0 where the kernel does not count. */

@@ -58,6 +58,7 @@ static const nq_method_handler work = {.on_message = work_on_message, .on_done =
 
 static const nq_method methods[] = {
     {"/t.T/Echo", NQ_METHOD_UNARY, NQ_METHOD_INLINE, &echo, 0},
+    {"/t.T/Prefetch", NQ_METHOD_UNARY, NQ_METHOD_INLINE | NQ_METHOD_PREFETCH, &echo, 0},
     {"/t.T/Small", NQ_METHOD_UNARY, NQ_METHOD_INLINE, &echo, 1024},
     {"/t.T/Large", NQ_METHOD_UNARY, 0, &echo, 6 << 20},
     {"/t.T/Hold", NQ_METHOD_SERVER_STREAM, NQ_METHOD_INLINE, &hold, 0},
@@ -253,6 +254,16 @@ static void calls_that_never_send_their_message_are_ended(void **state) {
     assert_int_equal(atomic_load(&done), COUNT / 2);
     nq_rpc_stream_cancel(stream);
     nq_rpc_stream_finish(stream, NULL);
+    stop();
+}
+
+static void without_prefetch_no_call_escapes(void **state) {
+    nq_server_options options = {.first_message_ms_max = 200, .without_prefetch = true};
+    start(&options);
+    nq_rpc_stream *stream = nq_rpc_stream_open(client, "/t.T/Prefetch", 0, NULL);
+    assert_int_equal(nq_rpc_stream_finish(stream, NULL), NQ_RPC_DEADLINE_EXCEEDED);
+    assert_int_equal(nq_rpc_unary(client, "/t.T/Prefetch", NQ_BYTES_LITERAL("x"), 0, NULL, NULL),
+                     NQ_RPC_OK);
     stop();
 }
 
@@ -523,6 +534,7 @@ int main(void) {
         cmocka_unit_test(metadata_over_the_limit_is_refused),
         cmocka_unit_test(calls_over_the_cap_are_refused_with_details_and_room_comes_back),
         cmocka_unit_test(calls_that_never_send_their_message_are_ended),
+        cmocka_unit_test(without_prefetch_no_call_escapes),
         cmocka_unit_test(at_the_connection_cap_newcomers_wait_and_are_served_when_there_is_room),
         cmocka_unit_test(further_connections_of_one_address_are_closed_at_once),
         cmocka_unit_test(a_server_that_ran_out_of_descriptors_serves_again),
