@@ -63,6 +63,7 @@ static nq_status create_server(nq_ctx *ctx, nq_app *app) {
         .connections_max = (uint32_t)config->limit_connections,
         .streams_per_connection_max = (uint32_t)config->limit_streams_per_connection,
         .calls_max = (uint32_t)config->limit_calls,
+        .without_prefetch = config->limit_half_open_calls,
         .message_bytes_max = (uint32_t)config->limit_request_bytes,
         .metadata_bytes_max = (uint32_t)config->limit_metadata_bytes,
         .call_bytes_max = (uint32_t)config->limit_request_memory_bytes,

@@ -187,7 +187,7 @@ typedef struct query_page {
     nq_query_row *rows;
     uint64_t *numbers;
     uint32_t count, capacity;
-    int64_t now_ns;
+    int64_t now_us, now_ns;
     bool is_short_of_memory;
 } query_page;
 
@@ -205,7 +205,7 @@ static bool keep_query(void *user, const nq_query_entry *entry) {
         .query_id = id,
         .sql = sql,
         .state = entry->state,
-        .start_time_us = entry->start_time_us,
+        .start_time_us = page->now_us - (page->now_ns - entry->started_ns) / 1000,
         .rows_returned = entry->rows_returned,
         .execute_ns = page->now_ns - entry->started_ns,
         .stream_id = stream,
@@ -217,6 +217,7 @@ static nq_status list_queries(admin_call *admin, const nq_list_request *request)
     query_page page = {
         .arena = admin->ctx.scratch,
         .capacity = request->page_size + 1,
+        .now_us = nq_clock_realtime_us(),
         .now_ns = nq_clock_monotonic_ns(),
     };
     page.rows = nq_arena_calloc(page.arena, page.capacity, sizeof page.rows[0]);

@@ -2,6 +2,7 @@
  * savepoint, so that a failure undoes it alone. */
 #include <stdio.h>
 
+#include "engine/ground/os/clock.h"
 #include "server/service/query_service_internal.h"
 #include "server/wire/query_response.h"
 #include "server/wire/status_wire.h"
@@ -120,7 +121,7 @@ void nq__query_execute_batch(nq_call *call, nq_bytes message) {
     }
     nq_run_init_ctx(call, ex.service, ex.request.options.timeout_ns, &ex.ctx);
     nq_query_registry_join(ex.service->queries, &entry, call, ex.request.statements[0].sql,
-                           ex.request.options.tag);
+                           ex.request.options.tag, nq_clock_monotonic_ns());
     nq_writer_init(&ex.writer, 512, ex.service->config->limit_response_bytes);
     nq_status status = run_batch(&ex);
     if (status == NQ_OK) {

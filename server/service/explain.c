@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "engine/ground/os/clock.h"
 #include "server/service/query_service_internal.h"
 #include "server/wire/query_response.h"
 
@@ -123,7 +124,8 @@ void nq__query_explain(nq_call *call, nq_bytes message) {
         nq_call_fail(call, &ctx.error);
         return;
     }
-    nq_query_registry_join(service->queries, &entry, call, request.statement.sql, (nq_bytes){0});
+    nq_query_registry_join(service->queries, &entry, call, request.statement.sql, (nq_bytes){0},
+                           nq_clock_monotonic_ns());
     nq_writer_init(&writer, 1024, service->config->limit_response_bytes);
     if (explain(&ctx, service, &request, &writer) == NQ_OK) {
         nq__reply(call, &ctx, &writer);

@@ -8,6 +8,7 @@
  * the engine keeps the durable part of it in the same transaction as the rows. I2: rows below the
  * stored offset are dropped and counted, never written twice. I3: whatever ends the call, what was
  * committed stays and what was not is dropped (on_done). */
+#include "engine/ground/os/clock.h"
 #include "server/service/query_service_internal.h"
 #include "server/wire/query_response.h"
 
@@ -77,7 +78,8 @@ static nq_status open_table(nq_ctx *ctx, nq_call *call, ingest_call *state,
     NQ_TRY(nq_ingest_open(ctx, service->database, header->table, header->columns,
                           header->column_count, header->ingest_id, header->upsert, &state->ingest));
     nq_bytes table = nq_arena_copy(nq_call_arena(call), header->table);
-    nq_query_registry_join(service->queries, &state->entry, call, table, (nq_bytes){0});
+    nq_query_registry_join(service->queries, &state->entry, call, table, (nq_bytes){0},
+                           nq_clock_monotonic_ns());
     atomic_store(&state->entry.state, "ingesting");
     state->stored_offset = nq_ingest_offset(state->ingest);
     state->offset = state->stored_offset;

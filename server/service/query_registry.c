@@ -1,17 +1,21 @@
 /* Query registry: one mutex, one list in order of arrival. */
 #include "server/service/query_registry.h"
 
+#include <stdio.h>
+
 #include "engine/ground/base/heap.h"
 #include "engine/ground/os/clock.h"
 #include "engine/ground/os/entropy.h"
 #include "engine/ground/os/mutex.h"
+
+enum { RUN_ID_BYTES = 9 };
 
 struct nq_query_registry {
     nq_mutex mutex;
     nq_query_entry *first, *last; /* oldest first */
     uint64_t number_last;
     uint32_t count;
-    uint32_t run_id; /* tells this process' ids from an earlier one's */
+    char run_id[RUN_ID_BYTES + 1]; /* "1a2b3c4d-": tells this process' ids from an earlier one's */
 };
 
 nq_status nq_query_registry_create(nq_ctx *ctx, nq_query_registry **out_registry) {
@@ -21,7 +25,7 @@ nq_status nq_query_registry_create(nq_ctx *ctx, nq_query_registry **out_registry
         return nq_fail_no_memory(ctx, "the list of queries");
     }
     nq_mutex_init(&registry->mutex, NQ_LOCK_SERVICE_REGISTRY);
-    registry->run_id = (uint32_t)nq_entropy_u64();
+    (void)snprintf(registry->run_id, sizeof registry->run_id, "%08x-", (uint32_t)nq_entropy_u64());
     *out_registry = registry;
     return NQ_OK;
 }
@@ -34,16 +38,12 @@ void nq_query_registry_destroy(nq_query_registry *registry) {
 }
 
 /* "1a2b3c4d-77", without the price of printf: every call of every client passes here. */
-static void write_id(char id[NQ_QUERY_ID_BYTES], uint32_t run_id, uint64_t number) {
-    static const char digits[] = "0123456789abcdef";
+static void write_id(char id[NQ_QUERY_ID_BYTES], const char run[RUN_ID_BYTES], uint64_t number) {
     char reversed[24];
-    size_t used = 0, count = 0;
-    for (int shift = 28; shift >= 0; shift -= 4) {
-        id[used++] = digits[run_id >> shift & 15];
-    }
-    id[used++] = '-';
+    size_t used = RUN_ID_BYTES, count = 0;
+    memcpy(id, run, RUN_ID_BYTES);
     do {
-        reversed[count++] = digits[number % 10];
+        reversed[count++] = (char)('0' + number % 10);
         number /= 10;
     } while (number > 0);
     while (count > 0) {
@@ -53,13 +53,12 @@ static void write_id(char id[NQ_QUERY_ID_BYTES], uint32_t run_id, uint64_t numbe
 }
 
 void nq_query_registry_join(nq_query_registry *registry, nq_query_entry *entry, nq_call *call,
-                            nq_bytes sql, nq_bytes tag) {
+                            nq_bytes sql, nq_bytes tag, int64_t now_ns) {
     entry->call = call;
     entry->sql =
         sql.size <= NQ_QUERY_SQL_BYTES_MAX ? sql : nq_bytes_of(sql.data, NQ_QUERY_SQL_BYTES_MAX);
     entry->tag = tag;
-    entry->start_time_us = nq_clock_realtime_us();
-    entry->started_ns = nq_clock_monotonic_ns();
+    entry->started_ns = now_ns;
     entry->rows_returned = 0;
     entry->state = "running";
     entry->next = NULL;

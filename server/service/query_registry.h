@@ -17,7 +17,6 @@ typedef struct nq_query_entry {
     char id[NQ_QUERY_ID_BYTES];
     nq_bytes sql; /* borrowed until leave */
     nq_bytes tag; /* borrowed until leave */
-    int64_t start_time_us;
     int64_t started_ns;
     _Atomic uint64_t rows_returned;
     const char *_Atomic state;         /* static text: "queued", "running", "ingesting",
@@ -29,9 +28,10 @@ nq_status nq_query_registry_create(nq_ctx *ctx, nq_query_registry **out_registry
 /* NULL is allowed; the registry must be empty. */
 void nq_query_registry_destroy(nq_query_registry *registry);
 
-/* Fills the entry and makes it visible. `sql` and `tag` must live until leave. */
+/* Fills the entry and makes it visible. `sql` and `tag` must live until leave; `now_ns` is on the
+ * monotonic clock. */
 void nq_query_registry_join(nq_query_registry *registry, nq_query_entry *entry, nq_call *call,
-                            nq_bytes sql, nq_bytes tag);
+                            nq_bytes sql, nq_bytes tag, int64_t now_ns);
 /* Harmless for an entry that never joined (zeroed). */
 void nq_query_registry_leave(nq_query_registry *registry, nq_query_entry *entry);
 

@@ -302,7 +302,7 @@ static const nq_method_handler get_table_handler = {.on_message = on_get_table};
 /* CancelQuery must get through when every worker is busy: it runs on the queue and is not counted.
  */
 static const nq_method methods[] = {
-    UNARY("Execute", NQ_METHOD_INLINE, nq__query_execute_handler),
+    UNARY("Execute", NQ_METHOD_INLINE | NQ_METHOD_PREFETCH, nq__query_execute_handler),
     UNARY("ExecuteBatch", 0, execute_batch_handler),
     UNARY("Prepare", 0, prepare_handler),
     UNARY("ClosePrepared", 0, close_prepared_handler),

@@ -4,18 +4,21 @@
 #include "engine/ground/os/clock.h"
 #include "server/wire/status_wire.h"
 
-void nq_run_init_ctx(nq_call *call, nq_service *service, int64_t timeout_ns, nq_ctx *out_ctx) {
-    nq_call_init_ctx(call, out_ctx, NULL);
+void nq_run_set_timeout(const nq_service *service, int64_t timeout_ns, int64_t now_ns,
+                        nq_ctx *ctx) {
     int64_t most_ns = (int64_t)service->config->statement_timeout_us * 1000;
     if (timeout_ns == 0 || (most_ns > 0 && timeout_ns > most_ns)) {
         timeout_ns = most_ns;
     }
     if (timeout_ns > 0) {
-        int64_t deadline_ns = nq_clock_monotonic_ns() + timeout_ns;
-        out_ctx->deadline_ns =
-            deadline_ns < out_ctx->deadline_ns ? deadline_ns : out_ctx->deadline_ns;
-        out_ctx->now_ns = nq_clock_monotonic_ns;
+        int64_t deadline_ns = now_ns + timeout_ns;
+        ctx->deadline_ns = deadline_ns < ctx->deadline_ns ? deadline_ns : ctx->deadline_ns;
     }
+}
+
+void nq_run_init_ctx(nq_call *call, nq_service *service, int64_t timeout_ns, nq_ctx *out_ctx) {
+    nq_call_init_ctx(call, out_ctx, NULL);
+    nq_run_set_timeout(service, timeout_ns, nq_clock_monotonic_ns(), out_ctx);
 }
 
 /* What may still run in a failed transaction: what ends it, and the way back to a savepoint. */

@@ -21,8 +21,11 @@ typedef struct nq_run {
     bool rollback_after;         /* a success rolls it back: ROLLBACK */
 } nq_run;
 
-/* The context of a call's statement: the call's, with the deadline brought forward by the request's
- * timeout and the server's. */
+/* Brings the deadline of a call's context forward by the request's timeout (0: none) and the
+ * server's. */
+void nq_run_set_timeout(const nq_service *service, int64_t timeout_ns, int64_t now_ns, nq_ctx *ctx);
+
+/* The context of a call's statement: the call's, with that deadline. */
 void nq_run_init_ctx(nq_call *call, nq_service *service, int64_t timeout_ns, nq_ctx *out_ctx);
 
 /* Checks the selected transaction out, or begins it. On failure nothing is held. */

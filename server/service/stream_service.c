@@ -291,11 +291,12 @@ static nq_status start(stream_call *stream) {
     }
     nq_run_init_ctx(stream->call, stream->service, stream->request.options.timeout_ns,
                     &stream->ctx);
+    stream->ctx.wants_timing = true;
     NQ_TRY(nq_run_open(&stream->ctx, stream->service, &stream->request.statement,
                        &stream->request.selector, &stream->run));
     stream->phase = PHASE_STARTING;
     nq_query_registry_join(stream->service->queries, &stream->entry, stream->call, stream->run.sql,
-                           stream->request.options.tag);
+                           stream->request.options.tag, nq_clock_monotonic_ns());
     memcpy(stream->entry.stream_id, stream->entry.id, sizeof stream->entry.stream_id);
     stream->source.rows_left = stream->request.options.rows_max;
     nq_pacer_init(&stream->pacer, &stream->request.stream, nq_clock_monotonic_ns());

@@ -71,6 +71,7 @@ static void columns_are_one_batch_however_many_rows(void **state) {
     memcpy(&last, have->column_batch->columns[0]->data.data + 11996, 4);
     assert_int_equal(last, 2999);
     assert_int_equal(have->stats->rows_returned, 3000);
+    assert_true(have->stats->execute_time->seconds > 0 || have->stats->execute_time->nanos > 0);
     wire_free(have);
     options.format = NEUROQUANTUM__V1__RESULT_FORMAT__RESULT_FORMAT_NONE;
     have = execute_with(f, "SELECT id FROM t", &options, "");
