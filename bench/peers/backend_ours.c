@@ -7,6 +7,8 @@
 #include "bench/peers/run.h"
 #include "engine/storage/store/store.h"
 
+enum { SCAN_BATCH = 64 };
+
 struct bench_database {
     nq_store *store;
     nq_tree_id tree;
@@ -134,16 +136,18 @@ static bench_outcome ours_scan(bench_session *self, nq_bytes low, uint64_t row_c
     if (status != NQ_OK) {
         return outcome_of(&self->ctx, status);
     }
-    while (*out_row_count < row_count_max) {
-        nq_bytes key;
-        nq_bytes value;
-        status = nq_scan_next(&self->ctx, scan, &key, &value);
-        if (status != NQ_OK || key.data == NULL) {
-            break;
-        }
-        ++*out_row_count;
-        if (!visit(user, key, value)) {
-            break;
+    nq_entry rows[SCAN_BATCH];
+    uint32_t count = 1;
+    while (status == NQ_OK && count != 0 && *out_row_count < row_count_max) {
+        uint64_t left = row_count_max - *out_row_count;
+        uint32_t count_max = left < SCAN_BATCH ? (uint32_t)left : SCAN_BATCH;
+        status = nq_scan_next_batch(&self->ctx, scan, rows, count_max, &count);
+        *out_row_count += count;
+        for (uint32_t i = 0; i < count; i++) {
+            if (!visit(user, rows[i].key, rows[i].value)) {
+                *out_row_count -= count - 1 - i;
+                count = 0;
+            }
         }
     }
     nq_scan_close(scan);

@@ -6,6 +6,7 @@
 enum {
     BATCH_TEXT_BYTES = 1 << 20,      /* a batch ends once its text is this long */
     SCAN_TEXT_BYTES_MAX = 256 << 20, /* one row and what else the batch holds */
+    ROWS_AT_ONCE = 64,               /* asked of the store: short ones; a long one comes alone */
 };
 
 struct nq_table_scan {
@@ -93,6 +94,21 @@ nq_status nq_table_scan_open(nq_ctx *ctx, nq_arena *arena, nq_data_txn *txn, con
     return NQ_OK;
 }
 
+/* The rows that one look at the store gives, at most `rows_max`. */
+static nq_status decode_some(nq_ctx *ctx, nq_table_scan *scan, uint32_t rows_max,
+                             size_t *text_bytes) {
+    nq_entry rows[ROWS_AT_ONCE];
+    uint32_t count;
+    rows_max = rows_max < ROWS_AT_ONCE ? rows_max : ROWS_AT_ONCE;
+    NQ_TRY(nq_scan_next_batch(ctx, scan->scan, rows, rows_max, &count));
+    scan->is_over = count == 0;
+    for (uint32_t i = 0; i < count; i++) {
+        NQ_TRY(nq_row_decode(ctx, &scan->decoder, rows[i].key, rows[i].value, &scan->builder));
+        *text_bytes += rows[i].value.size;
+    }
+    return NQ_OK;
+}
+
 nq_status nq_table_scan_next(nq_ctx *ctx, nq_table_scan *scan, uint32_t rows_max,
                              nq_batch *out_batch) {
     *out_batch = (nq_batch){0};
@@ -103,14 +119,7 @@ nq_status nq_table_scan_next(nq_ctx *ctx, nq_table_scan *scan, uint32_t rows_max
     }
     size_t text_bytes = 0;
     while (!scan->is_over && scan->builder.row_count < rows_max && text_bytes < BATCH_TEXT_BYTES) {
-        nq_bytes key, row;
-        NQ_TRY(nq_scan_next(ctx, scan->scan, &key, &row));
-        if (key.data == NULL) {
-            scan->is_over = true;
-            break;
-        }
-        NQ_TRY(nq_row_decode(ctx, &scan->decoder, key, row, &scan->builder));
-        text_bytes += row.size;
+        NQ_TRY(decode_some(ctx, scan, rows_max - scan->builder.row_count, &text_bytes));
     }
     if (scan->scan != NULL) {
         nq_scan_park(scan->scan); /* a cursor may wait here for long, and there may be many */

@@ -73,8 +73,10 @@ typedef struct nq_btree_cursor {
     nq_tree tree;
     nq_btree_step path[NQ_BTREE_LEVELS_MAX]; /* path[level], the leaf at 0 */
     nq_pin leaf;                             /* not pinned while parked */
+    nq_page_ref neighbour;                   /* the leaf it will come to next, if known */
     uint16_t slot;
     bool is_at_entry;
+    bool is_leaf_new;      /* nothing of it has been listed */
     uint16_t prefix_bytes; /* of the leaf, already in key_buffer */
     uint8_t key_buffer[NQ_NODE_KEY_BYTES_MAX];
 } nq_btree_cursor;
@@ -98,6 +100,19 @@ nq_bytes nq_btree_cursor_payload(const nq_btree_cursor *cursor, bool *out_is_ove
 /* Lets go of the leaf; the next call pins it again. */
 void nq_btree_cursor_park(nq_btree_cursor *cursor);
 nq_status nq_btree_cursor_unpark(nq_ctx *ctx, nq_btree_cursor *cursor);
+
+/* Where a scan ends, in its direction; data NULL: nowhere. */
+typedef struct nq_btree_stop {
+    nq_bytes key;
+    bool is_inclusive;
+} nq_btree_stop;
+
+/* Lists the entry it stands at and those that follow in the leaf, up to `stop`, as far as `list`
+ * has room and none is long; stands at the last of them then. Lists nothing when it stands beyond
+ * the stop, or at a long value. Only while is_at_entry and not parked; what is listed is borrowed
+ * until the next call. */
+void nq_btree_cursor_list(nq_btree_cursor *cursor, const nq_btree_stop *stop, bool is_reverse,
+                          nq_node_list *list);
 
 /* Whether two versions of a tree hold the same entries with low <= key < high (NULL data: open).
  * Shared leaves are skipped, so the cost is that of what differs. A long value written anew counts

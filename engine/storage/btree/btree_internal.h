@@ -29,6 +29,9 @@ nq_status nq__btree_overflow_write(nq_ctx *ctx, nq_btree_writer *writer, nq_byte
 nq_status nq__btree_overflow_drop(nq_ctx *ctx, nq_pool *pool, const nq_page_source *source,
                                   nq_tree *tree, nq_overflow_ref ref);
 
+/* From a cursor's leaf, pinned, to the next that has an entry, or behind the last. */
+nq_status nq__btree_cursor_next_leaf(nq_ctx *ctx, nq_btree_cursor *cursor);
+
 /* Forgets the path. */
 void nq__btree_unplace(nq_btree_writer *writer);
 

@@ -2,15 +2,17 @@
  *
  * The path is kept as references, not pins: within a version they stay good, so a cursor at rest
  * holds one pin at most, and none when parked. */
-#include "engine/storage/btree/btree.h"
-
 #include "engine/ground/base/assert.h"
+#include "engine/storage/btree/btree_internal.h"
+
 void nq_btree_cursor_init(nq_btree_cursor *cursor, nq_pool *pool, const nq_tree *tree) {
     cursor->pool = pool;
     cursor->tree = *tree;
     cursor->leaf = (nq_pin){0};
     cursor->slot = 0;
     cursor->is_at_entry = false;
+    cursor->is_leaf_new = false;
+    cursor->neighbour = NQ_PAGE_REF_NONE;
     cursor->prefix_bytes = 0;
 }
 
@@ -30,40 +32,86 @@ nq_status nq_btree_cursor_unpark(nq_ctx *ctx, nq_btree_cursor *cursor) {
     return nq_pool_pin(ctx, cursor->pool, cursor->path[0].ref, &cursor->leaf);
 }
 
-/* Pins a page of the path and checks that it stands where the path says. */
-static nq_status pin_at_level(nq_ctx *ctx, nq_btree_cursor *cursor, nq_page_ref ref, uint32_t level,
-                              nq_pin *out_pin) {
-    NQ_TRY(nq_pool_pin(ctx, cursor->pool, ref, out_pin));
-    uint8_t kind = level == 0 ? NQ_PAGE_LEAF : NQ_PAGE_INTERNAL;
-    if (out_pin->page->kind == kind && out_pin->page->level == level) {
-        return NQ_OK;
-    }
-    nq_pool_unpin(cursor->pool, out_pin);
+static nq_status fail_level(nq_ctx *ctx, nq_page_ref ref) {
     return nq_fail(ctx, NQ_PAGE_CORRUPT, "page %u: its level is not its parent's less one",
                    ref.page);
 }
 
-typedef enum descent { TO_KEY, TO_FIRST, TO_LAST } descent;
+/* Where a cursor goes from an inner node. */
+typedef struct direction {
+    enum { TO_KEY, TO_FIRST, TO_LAST, TO_POSITION } way;
+    bool is_forward;   /* after the leaf is reached */
+    uint16_t position; /* of the child */
+    nq_bytes key;
+} direction;
+
+static uint16_t choose_position(const nq_page *page, const direction *to) {
+    switch (to->way) {
+    case TO_KEY:
+        return nq_node_find_child(page, to->key);
+    case TO_FIRST:
+        return 0;
+    case TO_LAST:
+        return page->slot_count;
+    case TO_POSITION:
+        return to->position;
+    }
+    NQ_UNREACHABLE();
+}
+
+/* Goes from *ref, an inner node at `level`, to one of its children. */
+static nq_status step_down(nq_ctx *ctx, nq_btree_cursor *cursor, uint32_t level,
+                           const direction *to, nq_page_ref *ref) {
+    nq_page_ref child;
+    nq_page_ref neighbour;
+    nq_btree_step step;
+    bool is_inner;
+    bool has_failed = false;
+    do {
+        nq_view view;
+        NQ_TRY(nq_pool_view_begin(ctx, cursor->pool, *ref, has_failed, &view));
+        is_inner = view.page->level == level && view.page->kind == NQ_PAGE_INTERNAL;
+        uint16_t position = choose_position(view.page, to);
+        step = (nq_btree_step){*ref, position, view.page->slot_count};
+        child = nq_node_read_child(view.page, position);
+        bool has_neighbour = to->is_forward ? position < step.slot_count : position > 0;
+        neighbour = has_neighbour
+                        ? nq_node_read_child(
+                              view.page, (uint16_t)(to->is_forward ? position + 1 : position - 1))
+                        : NQ_PAGE_REF_NONE;
+        nq_pool_count_hits(cursor->pool, view.is_pinned ? 0 : 1);
+        has_failed = !nq_pool_view_end(cursor->pool, &view);
+    } while (has_failed);
+    if (!is_inner) {
+        return fail_level(ctx, *ref);
+    }
+    cursor->path[level] = step;
+    cursor->neighbour = neighbour;
+    *ref = child;
+    return NQ_OK;
+}
 
 /* Goes down from `ref` at `level` to a leaf, which becomes the cursor's. */
 static nq_status descend(nq_ctx *ctx, nq_btree_cursor *cursor, nq_page_ref ref, uint32_t level,
-                         descent way, nq_bytes key) {
+                         direction to) {
     nq_pool_unpin(cursor->pool, &cursor->leaf);
     cursor->is_at_entry = false;
-    nq_pin pin;
+    cursor->neighbour = NQ_PAGE_REF_NONE;
     for (; level > 0; level--) {
-        NQ_TRY(pin_at_level(ctx, cursor, ref, level, &pin));
-        uint16_t count = pin.page->slot_count;
-        uint16_t position = way == TO_KEY    ? nq_node_find_child(pin.page, key)
-                            : way == TO_LAST ? count
-                                             : 0;
-        cursor->path[level] = (nq_btree_step){ref, position, count};
-        ref = nq_node_child(pin.page, position);
-        nq_pool_unpin(cursor->pool, &pin);
+        NQ_TRY(step_down(ctx, cursor, level, &to, &ref));
+        if (to.way == TO_POSITION) {
+            to.way = to.is_forward ? TO_FIRST : TO_LAST;
+        }
     }
-    NQ_TRY(pin_at_level(ctx, cursor, ref, 0, &pin));
+    nq_pin pin;
+    NQ_TRY(nq_pool_pin(ctx, cursor->pool, ref, &pin));
+    if (pin.page->kind != NQ_PAGE_LEAF) {
+        nq_pool_unpin(cursor->pool, &pin);
+        return fail_level(ctx, ref);
+    }
     cursor->path[0] = (nq_btree_step){ref, 0, pin.page->slot_count};
     cursor->leaf = pin;
+    cursor->is_leaf_new = true;
     nq_bytes prefix = nq_node_prefix(pin.page);
     memcpy(cursor->key_buffer, prefix.data, prefix.size);
     cursor->prefix_bytes = (uint16_t)prefix.size;
@@ -87,13 +135,11 @@ static nq_status move_to_neighbour(nq_ctx *ctx, nq_btree_cursor *cursor, bool is
         *out_is_end = true;
         return NQ_OK;
     }
-    nq_btree_step *step = &cursor->path[level];
-    step->position = (uint16_t)(is_forward ? step->position + 1 : step->position - 1);
-    nq_pin pin;
-    NQ_TRY(pin_at_level(ctx, cursor, step->ref, level, &pin));
-    nq_page_ref child = nq_node_child(pin.page, step->position);
-    nq_pool_unpin(cursor->pool, &pin);
-    return descend(ctx, cursor, child, level - 1, is_forward ? TO_FIRST : TO_LAST, (nq_bytes){0});
+    const nq_btree_step *step = &cursor->path[level];
+    direction to = {.way = TO_POSITION,
+                    .is_forward = is_forward,
+                    .position = (uint16_t)(is_forward ? step->position + 1 : step->position - 1)};
+    return descend(ctx, cursor, step->ref, level, to);
 }
 
 /* Stands at `slot` of the leaf, or of the next leaf that has an entry. */
@@ -130,7 +176,8 @@ nq_status nq_btree_cursor_seek(nq_ctx *ctx, nq_btree_cursor *cursor, nq_bytes ke
     if (nq_page_ref_is_none(cursor->tree.root)) {
         return NQ_OK;
     }
-    NQ_TRY(descend(ctx, cursor, cursor->tree.root, cursor->tree.level, TO_KEY, key));
+    direction to = {.way = TO_KEY, .is_forward = true, .key = key};
+    NQ_TRY(descend(ctx, cursor, cursor->tree.root, cursor->tree.level, to));
     bool is_equal;
     return settle_forward(ctx, cursor, nq_node_find(cursor->leaf.page, key, &is_equal));
 }
@@ -139,8 +186,8 @@ nq_status nq_btree_cursor_seek_before(nq_ctx *ctx, nq_btree_cursor *cursor, nq_b
     if (nq_page_ref_is_none(cursor->tree.root)) {
         return NQ_OK;
     }
-    descent way = key.data == NULL ? TO_LAST : TO_KEY;
-    NQ_TRY(descend(ctx, cursor, cursor->tree.root, cursor->tree.level, way, key));
+    direction to = {.way = key.data == NULL ? TO_LAST : TO_KEY, .key = key};
+    NQ_TRY(descend(ctx, cursor, cursor->tree.root, cursor->tree.level, to));
     bool is_equal;
     uint16_t slot = key.data == NULL ? cursor->leaf.page->slot_count
                                      : nq_node_find(cursor->leaf.page, key, &is_equal);
@@ -158,6 +205,10 @@ nq_status nq_btree_cursor_next(nq_ctx *ctx, nq_btree_cursor *cursor) {
         return NQ_OK;
     }
     return settle_forward(ctx, cursor, slot);
+}
+
+nq_status nq__btree_cursor_next_leaf(nq_ctx *ctx, nq_btree_cursor *cursor) {
+    return settle_forward(ctx, cursor, cursor->leaf.page->slot_count);
 }
 
 nq_status nq_btree_cursor_previous(nq_ctx *ctx, nq_btree_cursor *cursor) {
@@ -182,58 +233,44 @@ nq_bytes nq_btree_cursor_payload(const nq_btree_cursor *cursor, bool *out_is_ove
     return nq_node_payload(cursor->leaf.page, cursor->slot, out_is_overflow);
 }
 
-/* ---- Comparing two versions ---- */
+/* ---- Many at once ---- */
 
-static bool is_within(nq_btree_cursor *cursor, nq_bytes high) {
-    return cursor->is_at_entry &&
-           (high.data == NULL || nq_bytes_compare(nq_btree_cursor_key(cursor), high) < 0);
+/* The slots from where the cursor stands on, as far as `stop`, which may lie anywhere. */
+static void run_until(const nq_btree_cursor *cursor, const nq_btree_stop *stop, bool is_reverse,
+                      uint16_t *out_from, uint16_t *out_to) {
+    const nq_page *leaf = cursor->leaf.page;
+    *out_from = is_reverse ? 0 : cursor->slot;
+    *out_to = is_reverse ? (uint16_t)(cursor->slot + 1) : leaf->slot_count;
+    if (stop->key.data == NULL) {
+        return;
+    }
+    bool is_equal;
+    uint16_t at = nq_node_find(leaf, stop->key, &is_equal);
+    /* The first slot behind the stop, seen in key order. */
+    uint16_t split = (uint16_t)(at + (is_equal && is_reverse != stop->is_inclusive ? 1 : 0));
+    if (is_reverse) {
+        *out_from = split < *out_to ? split : *out_to;
+    } else {
+        *out_to = split > *out_from ? split : *out_from;
+    }
 }
 
-static bool is_same_entry(nq_btree_cursor *left, nq_btree_cursor *right) {
-    bool is_left_overflow;
-    bool is_right_overflow;
-    return nq_bytes_equal(nq_btree_cursor_key(left), nq_btree_cursor_key(right)) &&
-           nq_bytes_equal(nq_btree_cursor_payload(left, &is_left_overflow),
-                          nq_btree_cursor_payload(right, &is_right_overflow)) &&
-           is_left_overflow == is_right_overflow;
-}
-
-nq_status nq_btree_range_is_equal(nq_ctx *ctx, nq_pool *pool, const nq_tree *left,
-                                  const nq_tree *right, nq_bytes low, nq_bytes high,
-                                  bool *out_is_equal) {
-    *out_is_equal = true;
-    if (left->root.page == right->root.page && left->root.stamp == right->root.stamp) {
-        return NQ_OK;
+void nq_btree_cursor_list(nq_btree_cursor *cursor, const nq_btree_stop *stop, bool is_reverse,
+                          nq_node_list *list) {
+    NQ_ASSERT(cursor->is_at_entry && cursor->leaf.page != NULL);
+    if (cursor->is_leaf_new) {
+        cursor->is_leaf_new = false;
+        nq_node_list_ahead(list, cursor->leaf.page,
+                           nq_pool_prefetch_address(cursor->pool, cursor->neighbour));
     }
-    *out_is_equal = false;
-    nq_status status;
-    nq_btree_cursor a;
-    nq_btree_cursor b;
-    nq_btree_cursor_init(&a, pool, left);
-    nq_btree_cursor_init(&b, pool, right);
-    NQ_CHECK(nq_btree_cursor_seek(ctx, &a, low));
-    NQ_CHECK(nq_btree_cursor_seek(ctx, &b, low));
-    for (;;) {
-        bool is_a_within = is_within(&a, high);
-        bool is_b_within = is_within(&b, high);
-        if (!is_a_within || !is_b_within) {
-            *out_is_equal = is_a_within == is_b_within;
-            goto done;
-        }
-        if (a.leaf.page == b.leaf.page && a.slot == b.slot) {
-            /* One page of both versions: nothing in the rest of it can differ. */
-            NQ_CHECK(settle_forward(ctx, &a, a.leaf.page->slot_count));
-            NQ_CHECK(settle_forward(ctx, &b, b.leaf.page->slot_count));
-            continue;
-        }
-        if (!is_same_entry(&a, &b)) {
-            goto done;
-        }
-        NQ_CHECK(nq_btree_cursor_next(ctx, &a));
-        NQ_CHECK(nq_btree_cursor_next(ctx, &b));
+    uint16_t from;
+    uint16_t to;
+    run_until(cursor, stop, is_reverse, &from, &to);
+    uint32_t count = list->count;
+    nq_node_list_run(list, cursor->leaf.page, from, to, is_reverse);
+    count = list->count - count;
+    if (count != 0) {
+        cursor->slot =
+            (uint16_t)(is_reverse ? cursor->slot - (count - 1) : cursor->slot + count - 1);
     }
-done:
-    nq_btree_cursor_deinit(&a);
-    nq_btree_cursor_deinit(&b);
-    return status;
 }

@@ -18,7 +18,7 @@ static nq_status descend(nq_ctx *ctx, nq_pool *pool, nq_bytes key, uint32_t leve
         nq_view view;
         NQ_TRY(nq_pool_view_begin(ctx, pool, *ref, has_failed, &view));
         is_inner = view.page->level == level && view.page->kind == NQ_PAGE_INTERNAL;
-        child = nq_node_read_child(view.page, key);
+        child = nq_node_read_child(view.page, nq_node_find_child(view.page, key));
         *hit_count += view.is_pinned ? 0 : 1;
         has_failed = !nq_pool_view_end(pool, &view);
     } while (has_failed);

@@ -94,6 +94,9 @@ bool nq_pool_view_end(nq_pool *pool, nq_view *view);
 /* Pages seen through views that were not pinned. */
 void nq_pool_count_hits(nq_pool *pool, uint32_t count);
 
+/* The page's place in memory, to be prefetched and nothing else; NULL: it is not there. */
+const nq_page *nq_pool_prefetch_address(nq_pool *pool, nq_page_ref ref);
+
 /* The page is free: its frame is dropped, unwritten, and its image. Nobody pins it. */
 void nq_pool_forget(nq_pool *pool, nq_page_id id);
 

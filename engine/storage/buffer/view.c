@@ -48,3 +48,8 @@ bool nq_pool_view_end(nq_pool *pool, nq_view *view) {
 void nq_pool_count_hits(nq_pool *pool, uint32_t count) {
     atomic_fetch_add_explicit(&nq__pool_counters(pool)->hits, count, memory_order_relaxed);
 }
+
+const nq_page *nq_pool_prefetch_address(nq_pool *pool, nq_page_ref ref) {
+    const nq_frame *frame = nq__pool_find_unlocked(pool, ref.page);
+    return frame == NULL ? NULL : nq__frame_page(pool, frame);
+}

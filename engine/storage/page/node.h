@@ -12,6 +12,7 @@
 #ifndef NQ_STORAGE_PAGE_NODE_H
 #define NQ_STORAGE_PAGE_NODE_H
 
+#include "engine/storage/page/entry.h"
 #include "engine/storage/page/page.h"
 
 enum {
@@ -105,8 +106,8 @@ uint16_t nq_node_find(const nq_page *page, nq_bytes key, bool *out_is_equal);
 /* The position of the child that holds `key`. */
 uint16_t nq_node_find_child(const nq_page *page, nq_bytes key);
 
-/* That child; none if the page is no inner node. */
-nq_page_ref nq_node_read_child(const nq_page *page, nq_bytes key);
+/* As nq_node_child; none if the page is no inner node or has no such child. */
+nq_page_ref nq_node_read_child(const nq_page *page, uint16_t position);
 
 /* As nq_node_payload; false if the cell is not inside the page. */
 bool nq_node_read_payload(const nq_page *page, uint16_t slot, nq_bytes *out_payload,
@@ -114,6 +115,29 @@ bool nq_node_read_payload(const nq_page *page, uint16_t slot, nq_bytes *out_payl
 
 /* <0, 0, >0: the key of `slot` against `key`. */
 int nq_node_compare(const nq_page *page, uint16_t slot, nq_bytes key);
+
+/* ---- Listing ---- */
+
+/* Where entries are listed to, some at a time. */
+typedef struct nq_node_list {
+    nq_entry *entries;
+    uint32_t count_max;
+    uint32_t count;
+    uint8_t *room; /* for the keys; a few bytes more than they have are needed */
+    size_t room_bytes;
+    size_t room_used;
+    const uint8_t *ahead; /* fetched meanwhile, up to its end */
+    const uint8_t *ahead_end;
+    uint32_t ahead_lines; /* with each entry */
+} nq_node_list;
+
+/* Has the page after `page` in the scan fetched while `page` is being listed; NULL: none. */
+void nq_node_list_ahead(nq_node_list *list, const nq_page *page, const nq_page *next);
+
+/* Lists entries [from, to) of a leaf, in either direction, as far as there is room and none is an
+ * overflow entry. Values are borrowed from the page, keys from the list's room. */
+void nq_node_list_run(nq_node_list *list, const nq_page *page, uint16_t from, uint16_t to,
+                      bool is_reverse);
 
 /* ---- Change ---- */
 

@@ -116,8 +116,7 @@ bool nq_node_read_payload(const nq_page *page, uint16_t slot, nq_bytes *out_payl
     return true;
 }
 
-nq_page_ref nq_node_read_child(const nq_page *page, nq_bytes key) {
-    uint16_t position = nq_node_find_child(page, key);
+nq_page_ref nq_node_read_child(const nq_page *page, uint16_t position) {
     nq_page_ref child = page->link;
     if (position == 0) {
         return child;

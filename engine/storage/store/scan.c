@@ -9,6 +9,8 @@
 #include "engine/ground/base/heap.h"
 #include "engine/storage/store/txn_internal.h"
 
+enum { KEY_ROOM_BYTES = 16 << 10 }; /* for the keys of a batch */
+
 struct nq_scan {
     nq_txn *txn;
     uint32_t tree;
@@ -20,7 +22,8 @@ struct nq_scan {
     const nq_write *write;  /* the next of the transaction's own; NULL: none left */
     nq_btree_cursor cursor;
     nq_long_value value;
-    uint8_t bounds[]; /* low, then high */
+    nq_node_list list; /* of the batch; its room stays */
+    uint8_t bounds[];  /* low, then high */
 };
 
 nq_status nq_scan_open(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, const nq_scan_range *range,
@@ -38,6 +41,7 @@ nq_status nq_scan_open(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, const nq_scan_
     scan->tree = tree.value;
     scan->is_reverse = range->is_reverse;
     scan->value = (nq_long_value){0};
+    scan->list = (nq_node_list){0};
     if (range->low.data != NULL) {
         memcpy(scan->bounds, range->low.data, range->low.size);
         scan->low = nq_bytes_of(scan->bounds, range->low.size);
@@ -60,6 +64,7 @@ void nq_scan_close(nq_scan *scan) {
     NQ_ASSERT(scan->txn->scan_count != 0);
     scan->txn->scan_count--;
     nq_heap_free(scan->value.data);
+    nq_heap_free(scan->list.room);
     nq_heap_free(scan);
 }
 
@@ -139,11 +144,20 @@ static nq_status base_value(nq_ctx *ctx, nq_scan *scan, nq_bytes *out_value) {
     return nq__value_load(ctx, scan->txn->store, payload, &scan->value, out_value);
 }
 
-nq_status nq_scan_next(nq_ctx *ctx, nq_scan *scan, nq_bytes *out_key, nq_bytes *out_value) {
+static nq_status return_base(nq_ctx *ctx, nq_scan *scan, nq_bytes key, nq_bytes *out_key,
+                             nq_bytes *out_value) {
+    scan->is_base_returned = true;
+    NQ_TRY(base_value(ctx, scan, out_value));
+    *out_key = key;
+    return NQ_OK;
+}
+
+/* Returns the nearer of the tree's entry and the transaction's write, or what comes after a removed
+ * one. */
+static nq_status choose(nq_ctx *ctx, nq_scan *scan, nq_bytes *out_key, nq_bytes *out_value) {
     *out_key = (nq_bytes){0};
     *out_value = (nq_bytes){0};
     for (;;) {
-        NQ_TRY(advance(ctx, scan));
         nq_bytes key = {0};
         bool has_base = scan->cursor.is_at_entry;
         if (has_base) {
@@ -151,21 +165,12 @@ nq_status nq_scan_next(nq_ctx *ctx, nq_scan *scan, nq_bytes *out_key, nq_bytes *
             has_base = is_within(scan, key);
         }
         if (scan->write == NULL) {
-            if (!has_base) {
-                return NQ_OK;
-            }
-            scan->is_base_returned = true;
-            NQ_TRY(base_value(ctx, scan, out_value));
-            *out_key = key;
-            return NQ_OK;
+            return has_base ? return_base(ctx, scan, key, out_key, out_value) : NQ_OK;
         }
         int order = !has_base ? -1 : nq_bytes_compare(scan->write->lock.key, key);
         order = has_base && scan->is_reverse ? -order : order;
         if (order > 0) {
-            scan->is_base_returned = true;
-            NQ_TRY(base_value(ctx, scan, out_value));
-            *out_key = key;
-            return NQ_OK;
+            return return_base(ctx, scan, key, out_key, out_value);
         }
         scan->is_write_returned = true;
         scan->is_base_returned = order == 0; /* the write stands over it */
@@ -174,5 +179,58 @@ nq_status nq_scan_next(nq_ctx *ctx, nq_scan *scan, nq_bytes *out_key, nq_bytes *
             *out_value = scan->write->value;
             return NQ_OK;
         }
+        NQ_TRY(advance(ctx, scan));
     }
+}
+
+nq_status nq_scan_next(nq_ctx *ctx, nq_scan *scan, nq_bytes *out_key, nq_bytes *out_value) {
+    *out_key = (nq_bytes){0};
+    *out_value = (nq_bytes){0};
+    NQ_TRY(advance(ctx, scan));
+    return choose(ctx, scan, out_key, out_value);
+}
+
+/* ---- Many at once ---- */
+
+/* Up to where the tree's entries need no look at the transaction's writes. */
+static nq_btree_stop quiet_until(const nq_scan *scan) {
+    if (scan->write != NULL) {
+        return (nq_btree_stop){.key = scan->write->lock.key};
+    }
+    return scan->is_reverse ? (nq_btree_stop){.key = scan->low, .is_inclusive = true}
+                            : (nq_btree_stop){.key = scan->high};
+}
+
+static nq_status reserve_keys(nq_ctx *ctx, nq_scan *scan) {
+    if (scan->list.room != NULL) {
+        return NQ_OK;
+    }
+    scan->list.room = nq_heap_alloc(KEY_ROOM_BYTES);
+    scan->list.room_bytes = KEY_ROOM_BYTES;
+    return scan->list.room == NULL ? nq_fail_no_memory(ctx, "a scan") : NQ_OK;
+}
+
+nq_status nq_scan_next_batch(nq_ctx *ctx, nq_scan *scan, nq_entry *entries, uint32_t count_max,
+                             uint32_t *out_count) {
+    *out_count = 0;
+    NQ_ASSERT(count_max != 0);
+    NQ_TRY(reserve_keys(ctx, scan));
+    NQ_TRY(advance(ctx, scan));
+    if (scan->cursor.is_at_entry) {
+        nq_node_list *list = &scan->list;
+        list->entries = entries;
+        list->count_max = count_max;
+        list->count = 0;
+        list->room_used = 0;
+        nq_btree_stop stop = quiet_until(scan);
+        nq_btree_cursor_list(&scan->cursor, &stop, scan->is_reverse, list);
+        scan->is_base_returned = list->count != 0;
+        *out_count = list->count;
+    }
+    if (*out_count != 0) {
+        return NQ_OK;
+    }
+    NQ_TRY(choose(ctx, scan, &entries[0].key, &entries[0].value));
+    *out_count = entries[0].key.data != NULL ? 1 : 0;
+    return NQ_OK;
 }

@@ -19,6 +19,7 @@
 #include "engine/ground/base/ctx.h"
 #include "engine/ground/os/vfs.h"
 #include "engine/storage/cache/cache.h"
+#include "engine/storage/page/entry.h"
 #include "engine/storage/wal/lsn.h"
 
 typedef struct nq_store nq_store;
@@ -163,6 +164,11 @@ nq_status nq_scan_open(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, const nq_scan_
 /* The next entry; out_key->data is NULL at the end. Both are borrowed until the next call on this
  * scan: no latch is held between calls. */
 nq_status nq_scan_next(nq_ctx *ctx, nq_scan *scan, nq_bytes *out_key, nq_bytes *out_value);
+
+/* The next entries, at least one and at most `count_max`; *out_count is 0 at the end. All are
+ * borrowed until the next call on this scan. May take turns with nq_scan_next. */
+nq_status nq_scan_next_batch(nq_ctx *ctx, nq_scan *scan, nq_entry *entries, uint32_t count_max,
+                             uint32_t *out_count);
 
 /* Lets go of the page of the cache that an open scan stands on; the next nq_scan_next takes it up
  * again. What was borrowed is gone. Call it before a scan is left waiting: thousands may. */

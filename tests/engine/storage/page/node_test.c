@@ -161,9 +161,81 @@ static void a_search_stays_inside_the_page_whatever_the_bytes_are(void **state) 
             assert_true(payload.data >= (const uint8_t *)page);
             assert_true(payload.data + payload.size <= (const uint8_t *)(page + 1));
         }
-        (void)nq_node_read_child(page, sought);
+        (void)nq_node_read_child(page, nq_node_find_child(page, sought));
     }
     free(page);
+}
+
+/* Lists a filled page in small pieces; returns how many entries came. */
+static uint32_t list_all(const nq_page *page, bool is_reverse, size_t room_bytes) {
+    enum { AT_ONCE = 7 };
+    nq_entry entries[AT_ONCE];
+    uint8_t *room = malloc(room_bytes);
+    uint32_t listed = 0;
+    uint16_t count = page->slot_count;
+    while (listed < count) {
+        nq_node_list list = {
+            .entries = entries, .count_max = AT_ONCE, .room = room, .room_bytes = room_bytes};
+        uint16_t from = (uint16_t)(is_reverse ? 0 : listed);
+        uint16_t to = (uint16_t)(is_reverse ? count - listed : count);
+        nq_node_list_run(&list, page, from, to, is_reverse);
+        if (list.count == 0) {
+            break;
+        }
+        for (uint32_t i = 0; i < list.count; i++, listed++) {
+            uint16_t slot = (uint16_t)(is_reverse ? count - 1 - listed : listed);
+            uint8_t key[NQ_NODE_KEY_BYTES_MAX];
+            bool is_overflow;
+            size_t key_bytes = nq_node_copy_key(page, slot, key);
+            assert_true(nq_bytes_equal(entries[i].key, nq_bytes_of(key, key_bytes)));
+            assert_true(
+                nq_bytes_equal(entries[i].value, nq_node_payload(page, slot, &is_overflow)));
+        }
+    }
+    free(room);
+    return listed;
+}
+
+static void entries_are_listed_in_either_direction(void **state) {
+    (void)state;
+    nq_rng rng = {8};
+    nq_page *page = malloc(sizeof *page); /* so that AddressSanitizer sees a step outside */
+    init(page);
+    fill(page, &rng);
+    for (size_t room_bytes = 100; room_bytes < 400; room_bytes += 60) {
+        assert_int_equal(list_all(page, false, room_bytes), page->slot_count);
+        assert_int_equal(list_all(page, true, room_bytes), page->slot_count);
+    }
+    assert_int_equal(list_all(page, false, 20), 0); /* no room for one */
+    init(page);
+    static const uint8_t bytes[NQ_NODE_KEY_BYTES_MAX];
+    for (size_t key_bytes = 1; key_bytes < 60; key_bytes++) {
+        assert_true(insert(page, nq_bytes_of(bytes, key_bytes), nq_bytes_of(bytes, key_bytes % 3)));
+    }
+    assert_int_equal(list_all(page, false, 4096), page->slot_count);
+    free(page);
+}
+
+static void listing_stops_before_a_long_value(void **state) {
+    (void)state;
+    nq_page page;
+    init(&page);
+    const nq_overflow_ref ref = {100000, {9, 3}};
+    assert_true(insert(&page, NQ_BYTES_LITERAL("a"), NQ_BYTES_LITERAL("1")));
+    assert_true(
+        nq_node_insert(&page, 1, NQ_BYTES_LITERAL("b"), nq_bytes_of(&ref, sizeof ref), true));
+    assert_true(insert(&page, NQ_BYTES_LITERAL("c"), NQ_BYTES_LITERAL("3")));
+    nq_entry entries[4];
+    uint8_t room[200];
+    nq_node_list list = {
+        .entries = entries, .count_max = 4, .room = room, .room_bytes = sizeof room};
+    nq_node_list_run(&list, &page, 0, 3, false);
+    assert_int_equal(list.count, 1);
+    assert_true(nq_bytes_equal(entries[0].value, NQ_BYTES_LITERAL("1")));
+    list.count = 0;
+    nq_node_list_run(&list, &page, 0, 3, true);
+    assert_int_equal(list.count, 1);
+    assert_true(nq_bytes_equal(entries[0].value, NQ_BYTES_LITERAL("3")));
 }
 
 static void splitting_makes_room_for_any_entry(void **state) {
@@ -336,6 +408,8 @@ int main(void) {
         cmocka_unit_test(a_foreign_key_shortens_the_prefix_if_there_is_room),
         cmocka_unit_test(keys_that_differ_only_behind_their_heads_are_found),
         cmocka_unit_test(a_search_stays_inside_the_page_whatever_the_bytes_are),
+        cmocka_unit_test(entries_are_listed_in_either_direction),
+        cmocka_unit_test(listing_stops_before_a_long_value),
         cmocka_unit_test(splitting_makes_room_for_any_entry),
         cmocka_unit_test(appending_splits_leave_the_full_page_alone),
         cmocka_unit_test(merging_undoes_a_split),

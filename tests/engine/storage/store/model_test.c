@@ -77,6 +77,19 @@ static void find_one(model *m, nq_txn *txn, const reference *state) {
     assert_true(nq_bytes_equal(value, expected));
 }
 
+enum { BATCH_MAX = 20 };
+
+/* What the scan gives next, by one call or the other. */
+static uint32_t next_entries(model *m, nq_scan *scan, uint32_t count_max, nq_entry *entries) {
+    uint32_t count;
+    if (nq_rng_below(&m->rng, 3) != 0) {
+        MUST(m, nq_scan_next_batch(&m->ctx, scan, entries, count_max, &count));
+        return count;
+    }
+    MUST(m, nq_scan_next(&m->ctx, scan, &entries[0].key, &entries[0].value));
+    return entries[0].key.data != NULL ? 1 : 0;
+}
+
 /* A range with open or random bounds, left now and then before its end, parked on the way. */
 static void scan_one(model *m, nq_txn *txn, const reference *state) {
     char low_room[128];
@@ -94,23 +107,23 @@ static void scan_one(model *m, nq_txn *txn, const reference *state) {
     nq_scan *scan;
     MUST(m, nq_scan_open(&m->ctx, txn, m->tree, &range, &scan));
     bool is_cut_short = nq_rng_below(&m->rng, 8) == 0;
-    for (size_t i = from; i < to && !(is_cut_short && i > from + 3); i++) {
-        const reference_entry *entry = &state->entries[range.is_reverse ? to - 1 - (i - from) : i];
-        nq_bytes key;
-        nq_bytes value;
-        MUST(m, nq_scan_next(&m->ctx, scan, &key, &value));
-        assert_non_null(key.data);
-        assert_true(nq_bytes_equal(key, entry->key) && nq_bytes_equal(value, entry->value));
+    uint32_t batch_max = (uint32_t)nq_rng_below(&m->rng, BATCH_MAX) + 1;
+    nq_entry entries[BATCH_MAX];
+    for (size_t i = from; i < to && !(is_cut_short && i > from + 3);) {
+        uint32_t count = next_entries(m, scan, batch_max, entries);
+        assert_true(count != 0 && count <= to - i);
+        for (uint32_t k = 0; k < count; k++, i++) {
+            size_t at = range.is_reverse ? to - 1 - (i - from) : i;
+            assert_true(nq_bytes_equal(entries[k].key, state->entries[at].key));
+            assert_true(nq_bytes_equal(entries[k].value, state->entries[at].value));
+        }
         if (nq_rng_below(&m->rng, 5) == 0) {
             nq_scan_park(scan);
         }
     }
-    nq_bytes key;
-    nq_bytes value;
     if (!is_cut_short) {
         for (int again = 0; again < 2; again++) {
-            MUST(m, nq_scan_next(&m->ctx, scan, &key, &value));
-            assert_null(key.data);
+            assert_int_equal(next_entries(m, scan, batch_max, entries), 0);
         }
     }
     nq_scan_close(scan);
