@@ -19,14 +19,14 @@ static bool claim(nq_frame *frame) {
 
 /* Begins to write a page that the caller has pinned; false: another thread is writing it, or it is
  * clean. */
-static bool begin_write(nq_frame *frame) {
+static bool begin_write(nq_pool *pool, nq_frame *frame) {
     uint32_t state = atomic_load(&frame->state);
     for (;;) {
         if ((state & NQ__FRAME_WRITING) != 0 || !atomic_load(&frame->is_dirty)) {
             return false;
         }
         if (atomic_compare_exchange_weak(&frame->state, &state, state | NQ__FRAME_WRITING)) {
-            atomic_store(&frame->is_dirty, false); /* P4 */
+            nq__frame_set_dirty(pool, frame, false); /* P4 */
             return true;
         }
     }
@@ -36,7 +36,7 @@ static bool begin_write(nq_frame *frame) {
 static nq_status write_page(nq_ctx *ctx, nq_pool *pool, nq_frame *frame) {
     nq_status status = nq_pager_write(ctx, pool->pager, nq__frame_page(pool, frame));
     if (status != NQ_OK) {
-        atomic_store(&frame->is_dirty, true);
+        nq__frame_set_dirty(pool, frame, true);
         return status;
     }
     atomic_fetch_add_explicit(&nq__pool_counters(pool)->pages_written, 1, memory_order_relaxed);
@@ -66,7 +66,7 @@ static bool may_go(void *user, uint32_t slot) {
         return false;
     }
     if (!s->is_claimed) {
-        atomic_store(&frame->is_dirty, false); /* P4 */
+        nq__frame_set_dirty(s->pool, frame, false); /* P4 */
         atomic_fetch_add(&frame->state, 1u + NQ__FRAME_WRITING - NQ__FRAME_EXCLUSIVE);
     }
     return true;
@@ -188,7 +188,7 @@ static bool begin_write_listed(nq_pool *pool, dirty_page listed, uint64_t genera
     bool is_listed = (state & (NQ__FRAME_EXCLUSIVE | NQ__FRAME_LOADING)) == 0 &&
                      atomic_load(&frame->page) == listed.page &&
                      atomic_load(&frame->generation) <= generation;
-    if (is_listed && begin_write(frame)) {
+    if (is_listed && begin_write(pool, frame)) {
         return true;
     }
     uint32_t round = 0;
@@ -196,7 +196,7 @@ static bool begin_write_listed(nq_pool *pool, dirty_page listed, uint64_t genera
         nq__pool_pause(&round);
     }
     /* A write that failed elsewhere has left it dirty again. */
-    if (is_listed && begin_write(frame)) {
+    if (is_listed && begin_write(pool, frame)) {
         return true;
     }
     atomic_fetch_sub(&frame->state, 1);

@@ -249,7 +249,7 @@ nq_status nq_pool_pin(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_pin *out_p
 static nq_pin publish_new(nq_pool *pool, nq_frame *frame, nq_page_id id, uint64_t generation,
                           const nq_page *model) {
     atomic_store(&frame->generation, generation);
-    atomic_store(&frame->is_dirty, true);
+    nq__frame_set_dirty(pool, frame, true);
     nq_mutex_lock(nq__pool_stripe(pool, id.value));
     NQ_ASSERT(nq__pool_find(pool, id.value) == NULL);
     nq_mutex_lock(&pool->order_mutex);
@@ -297,7 +297,7 @@ void nq_pool_mark_dirty(nq_pool *pool, nq_pin pin) {
         nq__pool_pause(&round);
     }
     if (!atomic_load_explicit(&frame->is_dirty, memory_order_relaxed)) {
-        atomic_store_explicit(&frame->is_dirty, true, memory_order_relaxed);
+        nq__frame_set_dirty(pool, frame, true);
     }
 }
 
@@ -326,7 +326,7 @@ void nq_pool_forget(nq_pool *pool, nq_page_id id) {
         }
         nq_mutex_unlock(nq__pool_stripe(pool, id.value));
         if (is_claimed) {
-            atomic_store(&frame->is_dirty, false);
+            nq__frame_set_dirty(pool, frame, false);
             nq__pool_give_frame(pool, frame);
         }
         if (is_claimed || frame == NULL) {
@@ -335,6 +335,10 @@ void nq_pool_forget(nq_pool *pool, nq_page_id id) {
         nq__pool_pause(&round); /* it is being written */
     }
     nq_pager_forget(pool->pager, id);
+}
+
+uint32_t nq_pool_dirty_count(const nq_pool *pool) {
+    return atomic_load_explicit(&pool->dirty_count, memory_order_relaxed);
 }
 
 void nq_pool_get_stats(nq_pool *pool, nq_pool_stats *out_stats) {

@@ -108,6 +108,9 @@ nq_status nq_pool_write_dirty(nq_ctx *ctx, nq_pool *pool, uint64_t generation,
  */
 nq_status nq_pool_check_disk(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_page *scratch);
 
+/* Pages newer than what the pager has of them. */
+uint32_t nq_pool_dirty_count(const nq_pool *pool);
+
 typedef struct nq_pool_stats {
     uint64_t hits;      /* pins of pages that were in memory */
     uint64_t misses;    /* pins that read, or waited for another's reading */

@@ -77,6 +77,7 @@ struct nq_pool {
     uint32_t bucket_mask;
     _Atomic uint64_t *buckets;   /* the chain's first: page id << 32 | frame index + 1 */
     _Atomic uint32_t used_count; /* frames ever used */
+    _Atomic uint32_t dirty_count;
     nq_pool_stripe stripes[NQ__POOL_STRIPES];
     nq_mutex load_mutex;
     nq_cond loaded;
@@ -93,6 +94,16 @@ struct nq_pool {
 };
 
 nq_pool_counters *nq__pool_counters(nq_pool *pool);
+
+/* Whether the frame's page is newer than what the pager has. */
+static inline void nq__frame_set_dirty(nq_pool *pool, nq_frame *frame, bool is_dirty) {
+    bool was_dirty = atomic_exchange(&frame->is_dirty, is_dirty);
+    if (was_dirty != is_dirty) {
+        atomic_fetch_add_explicit(&pool->dirty_count, is_dirty ? 1u : UINT32_MAX,
+                                  memory_order_relaxed);
+    }
+}
+
 nq_mutex *nq__pool_stripe(nq_pool *pool, uint32_t page);
 
 /* Ids are dense, so neighbours share a line of the table and seldom a bucket. */

@@ -201,7 +201,7 @@ static void trim(nq_pager *pager) {
     nq_mutex_lock(&pager->mutex);
     uint32_t needed = pager->segments_opened > pager->promised_segments ? pager->segments_opened
                                                                         : pager->promised_segments;
-    needed += nq__stream_kept_back(pager, NQ__FOR_PAGES);
+    needed += nq__stream_kept_back(pager, NQ__FOR_PAGES) + nq__reserve(pager);
     pager->segments_opened = 0;
     nq_mutex_unlock(&pager->mutex);
     nq_pager_trim(pager, needed);

@@ -5,10 +5,15 @@
  * segments have room for. So a collected segment yields at least what is missing to that. What the
  * last segment of a checkpoint would leave unused is filled the same way. One checkpoint moves no
  * more than a few times what was written since the one before, so that it ends. What is moved has
- * lived for a while and is compressed harder. */
+ * lived for a while and is compressed harder.
+ *
+ * On a full disk there is no target, but only so much room to move to. One victim after the other
+ * is moved then, and the last in part: what it keeps is less than before, so that room is won in
+ * the end even by filling segments one by one. */
 #include <stdlib.h>
 
 #include "engine/ground/base/heap.h"
+#include "engine/ground/base/vec.h"
 #include "engine/storage/page/bug.h"
 #include "engine/storage/pager/pager_internal.h"
 
@@ -23,7 +28,7 @@ enum {
     IDLE_SLACK_SEGMENTS = 3,
 };
 
-/* ---- Choosing ---- */
+/* ---- What there is ---- */
 
 typedef struct candidate {
     uint32_t segment;
@@ -31,15 +36,23 @@ typedef struct candidate {
     uint64_t sequence;
 } candidate;
 
+typedef struct victim_page {
+    uint32_t rank; /* of its segment: the order in which they are emptied */
+    uint32_t page;
+} victim_page;
+
+NQ_VEC(victim_pages, victim_page)
+
 typedef struct plan {
     nq_pager *pager;
+    bool is_short; /* of room on the disk */
     candidate *candidates;
     uint32_t count;
-    uint32_t next;
     uint64_t live_bytes;     /* of all used segments, */
     uint64_t capacity_bytes; /* and what they have room for */
     uint64_t moved_bytes;    /* of the victims */
     uint64_t moved_bytes_max;
+    uint32_t victim_count;
 } plan;
 
 static int compare_candidates(const void *left, const void *right) {
@@ -51,22 +64,24 @@ static int compare_candidates(const void *left, const void *right) {
     return (a->sequence > b->sequence) - (a->sequence < b->sequence);
 }
 
-/* Too much of the used segments is dead. */
-static bool is_sparse(const plan *p) {
-    return p->live_bytes * 100 < p->capacity_bytes * TARGET_PERCENT &&
-           p->capacity_bytes - p->live_bytes > (uint64_t)SLACK_SEGMENTS * p->pager->data_bytes_max;
+static uint64_t dead_bytes(const plan *p) {
+    return p->capacity_bytes - p->live_bytes;
+}
+
+static uint64_t segments(const plan *p, uint32_t count) {
+    return (uint64_t)count * p->pager->data_bytes_max;
 }
 
 static void choose(plan *p, const candidate *c) {
-    nq_pager *pager = p->pager;
-    pager->segments.items[c->segment].is_victim = true;
+    p->pager->segments.items[c->segment].victim_rank = ++p->victim_count;
     p->moved_bytes += c->live_bytes;
-    p->capacity_bytes -= pager->data_bytes_max - c->live_bytes;
+    p->capacity_bytes -= p->pager->data_bytes_max - c->live_bytes;
 }
 
-/* Under the mutex. */
-static void list_candidates(plan *p) {
+/* The used segments; the damaged ones are victims already. Under the mutex. */
+static void take_stock(plan *p) {
     nq_pager *pager = p->pager;
+    p->is_short = nq__stream_is_short(pager);
     for (uint32_t segment = 1; segment < pager->segments.count; segment++) {
         const nq__segment *s = &pager->segments.items[segment];
         if (s->live_bytes == 0) {
@@ -84,59 +99,63 @@ static void list_candidates(plan *p) {
     qsort(p->candidates, p->count, sizeof *p->candidates, compare_candidates);
 }
 
+/* ---- Choosing; under the mutex ---- */
+
 /* What the stream's last segment will leave unused. */
 static uint64_t room_left(const plan *p) {
-    const nq_pager *pager = p->pager;
-    uint64_t room = nq__stream_room(pager);
-    uint64_t needed = p->moved_bytes + pager->map_bytes_before + NQ_PAGE_BYTES;
+    uint64_t room = nq__stream_room(p->pager);
+    uint64_t needed = p->moved_bytes + p->pager->map_bytes_before + NQ_PAGE_BYTES;
     if (needed > room) {
-        room += (needed - room + pager->data_bytes_max - 1) / pager->data_bytes_max *
-                pager->data_bytes_max;
+        uint64_t beyond = needed - room;
+        room += (beyond + segments(p, 1) - 1) / segments(p, 1) * segments(p, 1);
     }
     return room - needed;
 }
 
-/* Under the mutex. */
-static void choose_victims(plan *p) {
-    uint64_t data_bytes_max = p->pager->data_bytes_max;
-    list_candidates(p);
-    while (p->next < p->count && is_sparse(p) && p->moved_bytes < p->moved_bytes_max) {
-        choose(p, &p->candidates[p->next++]);
+static bool is_sparse(const plan *p) {
+    return p->live_bytes * 100 < p->capacity_bytes * TARGET_PERCENT &&
+           dead_bytes(p) > segments(p, SLACK_SEGMENTS);
+}
+
+/* The target, and then the rest of the last segment. */
+static void choose_for_target(plan *p) {
+    uint32_t next = 0;
+    while (next < p->count && is_sparse(p) && p->moved_bytes < p->moved_bytes_max) {
+        choose(p, &p->candidates[next++]);
     }
-    uint64_t room = room_left(p);
-    for (; p->next < p->count; p->next++) {
-        const candidate *c = &p->candidates[p->next];
-        bool is_worth_it = (uint64_t)c->live_bytes * 100 < data_bytes_max * TARGET_PERCENT &&
-                           p->capacity_bytes - p->live_bytes > SLACK_SEGMENTS * data_bytes_max;
+    for (uint64_t room = room_left(p); next < p->count; next++) {
+        const candidate *c = &p->candidates[next];
+        bool is_worth_it = (uint64_t)c->live_bytes * 100 < segments(p, 1) * TARGET_PERCENT &&
+                           dead_bytes(p) > segments(p, SLACK_SEGMENTS);
         if (!is_worth_it || c->live_bytes > room) {
-            break;
+            return;
         }
         room -= c->live_bytes;
         choose(p, c);
     }
 }
 
-/* Under the mutex. */
-static bool is_due(const nq_pager *pager) {
-    uint64_t live_bytes = 0;
-    uint64_t capacity_bytes = 0;
-    for (uint32_t segment = 1; segment < pager->segments.count; segment++) {
-        const nq__segment *s = &pager->segments.items[segment];
-        if (s->is_damaged) {
-            return true;
-        }
-        live_bytes += s->live_bytes;
-        capacity_bytes += s->live_bytes == 0 ? 0 : pager->data_bytes_max;
+/* As much as there is room for, and then some, which stays where it is. */
+static void choose_for_room(plan *p) {
+    nq_pager *pager = p->pager;
+    uint32_t kept_back = nq__stream_kept_back(pager, NQ__FOR_COLLECTION);
+    uint32_t free_count = pager->segments.free_count;
+    uint64_t room =
+        nq__stream_room(pager) + segments(p, free_count > kept_back ? free_count - kept_back : 0);
+    for (uint32_t next = 0; next < p->count && p->moved_bytes < room; next++) {
+        choose(p, &p->candidates[next]);
     }
-    return live_bytes * 100 < capacity_bytes * IDLE_TARGET_PERCENT &&
-           capacity_bytes - live_bytes > (uint64_t)IDLE_SLACK_SEGMENTS * pager->data_bytes_max;
 }
 
-bool nq_pager_wants_checkpoint(nq_pager *pager) {
-    nq_mutex_lock(&pager->mutex);
-    bool wants = is_due(pager);
-    nq_mutex_unlock(&pager->mutex);
-    return wants;
+/* A checkpoint would win room though nothing was written. */
+static bool is_due(const plan *p) {
+    if (p->victim_count != 0) {
+        return true;
+    }
+    if (dead_bytes(p) <= segments(p, IDLE_SLACK_SEGMENTS)) {
+        return false;
+    }
+    return p->is_short || p->live_bytes * 100 < p->capacity_bytes * IDLE_TARGET_PERCENT;
 }
 
 /* ---- Moving ---- */
@@ -194,75 +213,117 @@ static nq_status move_page(nq_ctx *ctx, nq_pager *pager, uint32_t page) {
     return NQ_OK;
 }
 
-/* The pages of a chunk that are in victims. Their part of the map goes the way of the map: it is
- * written anew. */
-static uint32_t list_pages(nq_pager *pager, uint32_t chunk,
-                           uint32_t out_pages[NQ_MAP_CHUNK_PLACES]) {
-    uint32_t count = 0;
+/* ---- The pages of the victims ---- */
+
+/* Those of a chunk. The chunk itself, if a victim has it, goes the way of the map: it is written
+ * anew. */
+static bool list_chunk(nq_pager *pager, uint32_t chunk, victim_pages *pages) {
+    bool has_memory = true;
     nq_mutex_lock(&pager->mutex);
-    const nq__segment *segments = pager->segments.items;
+    const nq__segment *items = pager->segments.items;
     nq__chunk *c = pager->map.chunks[chunk];
-    for (uint32_t i = 0; i < NQ_MAP_CHUNK_PLACES; i++) {
-        if (segments[c->places[i].segment].is_victim) {
-            out_pages[count++] = chunk * NQ_MAP_CHUNK_PLACES + i;
+    for (uint32_t i = 0; i < NQ_MAP_CHUNK_PLACES && has_memory; i++) {
+        uint32_t rank = items[c->places[i].segment].victim_rank;
+        if (rank != 0) {
+            has_memory =
+                victim_pages_push(pages, (victim_page){rank, chunk * NQ_MAP_CHUNK_PLACES + i});
         }
     }
-    c->is_stale = c->is_stale || segments[c->image.segment].is_victim;
+    c->is_stale = c->is_stale || items[c->image.segment].victim_rank != 0;
     nq_mutex_unlock(&pager->mutex);
-    return count;
+    return has_memory;
+}
+
+static int compare_pages(const void *left, const void *right) {
+    const victim_page *a = left;
+    const victim_page *b = right;
+    if (a->rank != b->rank) {
+        return a->rank < b->rank ? -1 : 1;
+    }
+    return (a->page > b->page) - (a->page < b->page);
 }
 
 static nq_status move_all(nq_ctx *ctx, nq_pager *pager, uint32_t chunk_count,
                           uint64_t *out_pages_moved) {
-    uint32_t pages[NQ_MAP_CHUNK_PLACES];
-    for (uint32_t chunk = 0; chunk < chunk_count; chunk++) {
-        uint32_t count = list_pages(pager, chunk, pages);
-        for (uint32_t i = 0; i < count; i++) {
-            NQ_TRY(move_page(ctx, pager, pages[i]));
-            ++*out_pages_moved;
-        }
+    victim_pages pages = {0};
+    nq_status status = NQ_OK;
+    bool has_memory = true;
+    for (uint32_t chunk = 0; chunk < chunk_count && has_memory; chunk++) {
+        has_memory = list_chunk(pager, chunk, &pages);
     }
-    return NQ_OK;
+    if (pages.count > 1) {
+        qsort(pages.items, pages.count, sizeof *pages.items, compare_pages);
+    }
+    for (size_t i = 0; i < pages.count && status == NQ_OK; i++) {
+        status = move_page(ctx, pager, pages.items[i].page);
+        *out_pages_moved += status == NQ_OK ? 1 : 0;
+    }
+    victim_pages_deinit(&pages);
+    return status;
+}
+
+/* Also has the roots of the map that victims have written anew. What is still damaged then is lost,
+ * or has had no room. */
+static void forget_victims(nq_pager *pager, bool is_done) {
+    nq_mutex_lock(&pager->mutex);
+    for (uint32_t root = 0; root < NQ_MAP_ROOTS_MAX; root++) {
+        const nq__segment *s = &pager->segments.items[pager->map.roots[root].segment];
+        pager->map.root_is_stale[root] = pager->map.root_is_stale[root] || s->victim_rank != 0;
+    }
+    for (uint32_t segment = 1; segment < pager->segments.count; segment++) {
+        nq__segment *s = &pager->segments.items[segment];
+        s->is_damaged = s->is_damaged && !(s->victim_rank != 0 && is_done);
+        s->victim_rank = 0;
+    }
+    nq_mutex_unlock(&pager->mutex);
 }
 
 /* ---- The whole ---- */
 
-/* Also has the map's roots in them written anew. What is still damaged then is lost, or has had no
- * room. */
-static void forget_victims(nq_pager *pager, bool is_done) {
-    nq_mutex_lock(&pager->mutex);
-    for (uint32_t root = 0; root < NQ_MAP_ROOTS_MAX; root++) {
-        nq__segment *s = &pager->segments.items[pager->map.roots[root].segment];
-        pager->map.root_is_stale[root] = pager->map.root_is_stale[root] || s->is_victim;
+/* Under the mutex, but for the memory. False: there is none. */
+static bool make_plan(nq_pager *pager, plan *out_plan) {
+    uint64_t flushed_bytes =
+        atomic_load(&pager->counters.flushed_bytes) - pager->flushed_bytes_before;
+    *out_plan = (plan){.pager = pager};
+    out_plan->moved_bytes_max =
+        flushed_bytes * MOVED_PER_FLUSHED + segments(out_plan, MOVED_SEGMENTS_MIN);
+    out_plan->candidates = nq_heap_calloc(pager->segments.count, sizeof *out_plan->candidates);
+    if (out_plan->candidates == NULL) {
+        return false;
     }
+    take_stock(out_plan);
+    return true;
+}
+
+bool nq_pager_wants_checkpoint(nq_pager *pager) {
+    plan p;
+    nq_mutex_lock(&pager->mutex);
+    bool wants = make_plan(pager, &p) && is_due(&p);
     for (uint32_t segment = 1; segment < pager->segments.count; segment++) {
-        nq__segment *s = &pager->segments.items[segment];
-        s->is_damaged = s->is_damaged && !(s->is_victim && is_done);
-        s->is_victim = false;
+        pager->segments.items[segment].victim_rank = 0;
     }
     nq_mutex_unlock(&pager->mutex);
+    nq_heap_free(p.candidates);
+    return wants;
 }
 
 nq_status nq__pager_collect(nq_ctx *ctx, nq_pager *pager, uint64_t *out_pages_moved) {
     *out_pages_moved = 0;
-    uint64_t flushed_bytes =
-        atomic_load(&pager->counters.flushed_bytes) - pager->flushed_bytes_before;
-    plan p = {.pager = pager,
-              .moved_bytes_max = flushed_bytes * MOVED_PER_FLUSHED +
-                                 (uint64_t)pager->data_bytes_max * MOVED_SEGMENTS_MIN};
+    plan p;
     nq_mutex_lock(&pager->mutex);
     uint32_t chunk_count = pager->map.chunk_count;
-    p.candidates = nq_heap_calloc(pager->segments.count, sizeof *p.candidates);
-    if (p.candidates != NULL) {
-        choose_victims(&p);
+    bool is_planned = make_plan(pager, &p);
+    if (is_planned && p.is_short) {
+        choose_for_room(&p);
+    } else if (is_planned) {
+        choose_for_target(&p);
     }
     nq_mutex_unlock(&pager->mutex);
-    if (p.candidates == NULL) {
-        return NQ_OK; /* the next checkpoint may have the memory */
-    }
     nq_heap_free(p.candidates);
-    nq_status status =
-        p.moved_bytes == 0 ? NQ_OK : move_all(ctx, pager, chunk_count, out_pages_moved);
+    if (p.victim_count == 0) {
+        return NQ_OK; /* without memory: until the next checkpoint */
+    }
+    nq_status status = move_all(ctx, pager, chunk_count, out_pages_moved);
     forget_victims(pager, status == NQ_OK);
     /* What is not moved stays where it is. */
     return status == NQ_DISK_FULL ? NQ_OK : status;

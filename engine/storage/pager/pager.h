@@ -73,8 +73,11 @@ nq_status nq_pager_checkpoint(nq_ctx *ctx, nq_pager *pager, const nq_pager_root 
 
 /* Sees to it that so many pages can be written before the next checkpoint ends, however badly they
  * compress, and that checkpoint after them: the file is made longer, or NQ_DISK_FULL says that it
- * cannot be. */
-nq_status nq_pager_promise(nq_ctx *ctx, nq_pager *pager, uint64_t page_count);
+ * cannot be. A reserve is kept for who `may_use_reserve`: what is written to make room. */
+nq_status nq_pager_promise(nq_ctx *ctx, nq_pager *pager, uint64_t page_count, bool may_use_reserve);
+
+/* Only so many pages are left to be written of those promised room for. */
+void nq_pager_expect(nq_pager *pager, uint64_t page_count);
 
 /* Cuts free segments off the file's end, but for `free_kept` free ones in all. After a checkpoint.
  */

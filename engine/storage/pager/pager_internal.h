@@ -62,9 +62,9 @@ typedef struct nq__segment {
     uint32_t pins;       /* of those who read all of it: it is not reused */
     bool is_free;        /* counted as such */
     bool is_buffered;
-    bool is_damaged;   /* to be emptied */
-    bool is_victim;    /* being emptied */
-    uint64_t sequence; /* of its writing; 0: before this run */
+    bool is_damaged;      /* to be emptied */
+    uint32_t victim_rank; /* being emptied, in this order; 0: not */
+    uint64_t sequence;    /* of its writing; 0: before this run */
 } nq__segment;
 
 typedef struct nq__segment_table {
@@ -137,6 +137,7 @@ struct nq_pager {
     uint32_t promised_segments;   /* that pages yet to be written may need */
     uint32_t segments_opened;     /* since the last checkpoint */
     bool is_extending;
+    bool is_disk_full; /* when the file last had to grow */
     nq_status failure; /* of a sync or a superblock */
 
     nq_mutex repair_mutex; /* guards the next; held during I/O */
@@ -232,6 +233,13 @@ uint32_t nq__stream_room(const nq_pager *pager);
 
 /* Free segments that are not there for this purpose. Under the mutex. */
 uint32_t nq__stream_kept_back(const nq_pager *pager, nq__purpose purpose);
+
+/* The disk was full when the file last had to grow, and there is still less than everybody's share.
+ * Under the mutex. */
+bool nq__stream_is_short(const nq_pager *pager);
+
+/* Segments for whoever makes room. Under the mutex. */
+uint32_t nq__reserve(const nq_pager *pager);
 
 /* Makes the file one segment longer, unless somebody else does. Under the mutex, which is let go
  * of.

@@ -7,12 +7,23 @@ static uint32_t segments_for(const nq_pager *pager, uint64_t page_count) {
     return (uint32_t)((page_count + pages_per_segment - 1) / pages_per_segment);
 }
 
-nq_status nq_pager_promise(nq_ctx *ctx, nq_pager *pager, uint64_t page_count) {
+/* An eighth of what is used, from what a modest transaction takes to what a large one does. */
+uint32_t nq__reserve(const nq_pager *pager) {
+    enum { PART = 8, PAGES_MIN = 256, PAGES_MAX = 4096 };
+    uint32_t part = (pager->segments.count - pager->segments.free_count) / PART;
+    uint32_t least = segments_for(pager, PAGES_MIN);
+    uint32_t most = segments_for(pager, PAGES_MAX);
+    return part < least ? least : part > most ? most : part;
+}
+
+nq_status nq_pager_promise(nq_ctx *ctx, nq_pager *pager, uint64_t page_count,
+                           bool may_use_reserve) {
     nq_status status = NQ_OK;
     nq_mutex_lock(&pager->mutex);
     uint32_t promised = segments_for(pager, page_count);
-    while (status == NQ_OK &&
-           pager->segments.free_count < promised + nq__stream_kept_back(pager, NQ__FOR_PAGES)) {
+    uint32_t beyond =
+        nq__stream_kept_back(pager, NQ__FOR_PAGES) + (may_use_reserve ? 0 : nq__reserve(pager));
+    while (status == NQ_OK && pager->segments.free_count < promised + beyond) {
         status = nq__stream_extend(ctx, pager);
     }
     if (status == NQ_OK) {
@@ -20,6 +31,12 @@ nq_status nq_pager_promise(nq_ctx *ctx, nq_pager *pager, uint64_t page_count) {
     }
     nq_mutex_unlock(&pager->mutex);
     return status;
+}
+
+void nq_pager_expect(nq_pager *pager, uint64_t page_count) {
+    nq_mutex_lock(&pager->mutex);
+    pager->promised_segments = segments_for(pager, page_count);
+    nq_mutex_unlock(&pager->mutex);
 }
 
 /* How many segments the file may be cut to. Under the mutex. */

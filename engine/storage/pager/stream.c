@@ -115,6 +115,7 @@ nq_status nq__stream_extend(nq_ctx *ctx, nq_pager *pager) {
                                         pager->segment_bytes);
     nq_mutex_lock(&pager->mutex);
     pager->is_extending = false;
+    pager->is_disk_full = status == NQ_DISK_FULL;
     if (status == NQ_OK) {
         nq__segments_set_count(pager, count + 1);
     }
@@ -130,6 +131,11 @@ uint32_t nq__stream_kept_back(const nq_pager *pager, nq__purpose purpose) {
     uint64_t map_bytes = (uint64_t)pager->map.chunk_count * NQ_PAGE_BYTES;
     uint32_t for_map = 1 + (uint32_t)(map_bytes / pager->data_bytes_max);
     return purpose == NQ__FOR_PAGES ? for_map : for_map + pager->promised_segments;
+}
+
+bool nq__stream_is_short(const nq_pager *pager) {
+    uint32_t shares = nq__stream_kept_back(pager, NQ__FOR_COLLECTION) + nq__reserve(pager);
+    return pager->is_disk_full && pager->segments.free_count <= shares;
 }
 
 static void open_buffer(nq_pager *pager, nq__buffer *buffer) {

@@ -87,29 +87,66 @@ size_t nq_image_decoder_bytes(const nq_image_decoder *decoder) {
     return sizeof *decoder + ZSTD_sizeof_DCtx(decoder->zstd);
 }
 
-/* The bytes of a page that nothing refers to: [*out_start, *out_end), empty when unsure. */
-static void find_unused(const nq_page *page, uint32_t *out_start, uint32_t *out_end) {
-    *out_start = *out_end = NQ_PAGE_BYTES;
-    if (page->kind == NQ_PAGE_LEAF || page->kind == NQ_PAGE_INTERNAL) {
-        uint32_t slots_end = NQ_PAGE_HEADER_BYTES + (uint32_t)page->slot_count * NQ_NODE_SLOT_BYTES;
-        if (slots_end <= page->heap_start && page->heap_start <= NQ_PAGE_BYTES) {
-            *out_start = slots_end;
-            *out_end = page->heap_start;
-        }
-    } else if (page->payload_bytes <= NQ_PAGE_BODY_BYTES) {
-        *out_start = (uint32_t)NQ_PAGE_HEADER_BYTES + page->payload_bytes;
+/* ---- What is left out ---- */
+
+static void copy_bytes(const nq_page *page, nq_page *out_page, uint32_t start, uint32_t end) {
+    memcpy((uint8_t *)out_page + start, (const uint8_t *)page + start, end - start);
+}
+
+/* Where a cell ends; more than a page when it is none. */
+static uint32_t cell_end(const nq_page *page, uint16_t slot) {
+    const nq_node_slot *s = &nq_node_slots(page)[slot];
+    if (s->cell + NQ_NODE_CELL_HEADER_BYTES > NQ_PAGE_BYTES) {
+        return UINT32_MAX;
     }
+    bool is_overflow;
+    return s->cell + (uint32_t)NQ_NODE_CELL_HEADER_BYTES + s->key_bytes +
+           (uint32_t)nq_node_payload(page, slot, &is_overflow).size;
+}
+
+/* Header, slots, cells that slots lead to, prefix; the rest of *out_page is zeros already. False:
+ * the node breaks a rule. */
+static bool copy_node(const nq_page *page, nq_page *out_page) {
+    uint32_t slots_end = NQ_PAGE_HEADER_BYTES + (uint32_t)page->slot_count * NQ_NODE_SLOT_BYTES;
+    if (slots_end > page->heap_start || page->heap_start > NQ_PAGE_BYTES ||
+        page->prefix_bytes > NQ_PAGE_BYTES - page->heap_start) {
+        return false;
+    }
+    copy_bytes(page, out_page, 0, slots_end);
+    if (page->dead_bytes == 0) {
+        copy_bytes(page, out_page, page->heap_start, NQ_PAGE_BYTES);
+        return true;
+    }
+    for (uint16_t slot = 0; slot < page->slot_count; slot++) {
+        uint32_t end = cell_end(page, slot);
+        if (end > NQ_PAGE_BYTES) {
+            return false;
+        }
+        copy_bytes(page, out_page, nq_node_slots(page)[slot].cell, end);
+    }
+    copy_bytes(page, out_page, NQ_PAGE_BYTES - (uint32_t)page->prefix_bytes, NQ_PAGE_BYTES);
+    return true;
+}
+
+static bool copy_overflow(const nq_page *page, nq_page *out_page) {
+    bool is_sound = page->payload_bytes <= NQ_PAGE_BODY_BYTES;
+    if (is_sound) {
+        copy_bytes(page, out_page, 0, (uint32_t)NQ_PAGE_HEADER_BYTES + page->payload_bytes);
+    }
+    return is_sound;
 }
 
 void nq_image_prepare(const nq_page *page, nq_page *out_page) {
-    uint32_t start;
-    uint32_t end;
-    find_unused(page, &start, &end);
-    uint8_t *out_bytes = (uint8_t *)out_page;
-    memcpy(out_bytes, page, start);
-    memset(out_bytes + start, 0, end - start);
-    memcpy(out_bytes + end, (const uint8_t *)page + end, NQ_PAGE_BYTES - end);
+    memset(out_page, 0, sizeof *out_page);
+    bool is_node = page->kind == NQ_PAGE_LEAF || page->kind == NQ_PAGE_INTERNAL;
+    bool is_copied = is_node ? copy_node(page, out_page)
+                             : page->kind == NQ_PAGE_OVERFLOW && copy_overflow(page, out_page);
+    if (!is_copied) {
+        memcpy(out_page, page, sizeof *out_page);
+    }
 }
+
+/* ---- Encoding ---- */
 
 /* 0: not won. */
 static size_t compress(nq_image_encoder *encoder, const void *page, nq_image_codec codec,

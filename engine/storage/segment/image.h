@@ -37,8 +37,8 @@ size_t nq_image_encoder_bytes(const nq_image_encoder *encoder);
 size_t nq_image_decoder_bytes(const nq_image_decoder *decoder);
 
 /* A copy of a page without what no reader looks at, which would only cost space: the gap between a
- * node's slots and its cells, and the body behind an overflow page's payload. A page that breaks
- * the rules is copied as it is. */
+ * node's slots and its cells, cells that were removed, and the body behind an overflow page's
+ * payload. A page that breaks the rules is copied as it is. */
 void nq_image_prepare(const nq_page *page, nq_page *out_page);
 
 /* Writes the image of NQ_PAGE_BYTES at `page` to `out_image` (room for NQ_IMAGE_BYTES_MAX, not

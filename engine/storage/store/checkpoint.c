@@ -91,6 +91,7 @@ static nq_status write(nq_ctx *ctx, nq_store *store, checkpoint *c, uint64_t *ou
     if (NQ_HAS_BUG(LOG_RECYCLED_EARLY)) {
         NQ_TRY(nq_log_recycle(ctx, store->log, (nq_lsn){c->root.lsn}, 0));
     }
+    nq_pager_expect(store->pager, nq_pool_dirty_count(store->pool));
     nq_pager_checkpoint_result moved;
     nq_status status = nq_pager_checkpoint(ctx, store->pager, &c->root, &c->not_reached, &moved);
     if (nq_pager_health(store->pager) != NQ_OK) {
@@ -101,6 +102,7 @@ static nq_status write(nq_ctx *ctx, nq_store *store, checkpoint *c, uint64_t *ou
     store->root = c->root;
     nq__version_set_durable(store, c->version);
     c->version = NULL;
+    nq__data_file_charge(store);
     atomic_fetch_add(&store->counters.checkpoints, 1);
     return nq_log_recycle(ctx, store->log, (nq_lsn){store->root.lsn},
                           store->options.checkpoint_log_bytes);

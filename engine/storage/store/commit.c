@@ -105,6 +105,19 @@ static nq_status validate_reads(nq_ctx *ctx, nq_txn *txn) {
     return NQ_OK;
 }
 
+/* It only removes: on a full disk that is how room is made. */
+static bool gives_room_back(const nq_txn *txn) {
+    nq_log_record record;
+    for (const nq_write *write = nq__write_set_first(&txn->writes); write != NULL;
+         write = write->next[0]) {
+        if (record_of(write, &record) && record.kind != NQ_RECORD_REMOVE &&
+            record.kind != NQ_RECORD_TREE_DROP) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Into the trees, then into the log: a failure of the trees leaves no trace, and the log, whose
  * room is reserved, fails only for good. */
 static nq_status write_all(nq_ctx *ctx, nq_txn *txn, nq_apply *apply, const nq_log_record *commit,
@@ -159,6 +172,7 @@ static nq_status take_turn(nq_ctx *ctx, nq_txn *txn, nq_log_record *commit, bool
     NQ_CHECK(validate_reads(ctx, txn));
     NQ_CHECK(nq_log_reserve(ctx, store->log, log_bytes, record_bytes_max));
     NQ_CHECK(nq__apply_begin(ctx, store, &apply));
+    apply.may_use_reserve = gives_room_back(txn);
     commit->generation = apply.version->generation;
     NQ_CHECK(write_all(ctx, txn, &apply, commit, out_lsn));
     *out_generation = commit->generation;
@@ -230,6 +244,9 @@ nq_status nq_txn_commit(nq_ctx *ctx, nq_txn *txn, const nq_commit_options *optio
     }
     if (status != NQ_OK) {
         atomic_fetch_add_explicit(&txn->store->counters.rollbacks, 1, memory_order_relaxed);
+    }
+    if (status == NQ_DISK_FULL) {
+        nq__keeper_want_checkpoint(txn->store);
     }
     nq__txn_end(txn);
     return status;

@@ -38,6 +38,13 @@ void nq__keeper_notice(nq_store *store, bool is_lazy) {
     nq_mutex_unlock(&store->keeper_mutex);
 }
 
+void nq__keeper_want_checkpoint(nq_store *store) {
+    nq_mutex_lock(&store->keeper_mutex);
+    store->is_checkpoint_wanted = true;
+    nq_cond_broadcast(&store->keeper_cond);
+    nq_mutex_unlock(&store->keeper_mutex);
+}
+
 /* Sleeps unless asked to stop; the keeper's lock is held. */
 static void nap(nq_store *store, int64_t duration_ns) {
     int64_t until = nq_clock_monotonic_ns() + duration_ns;

@@ -38,6 +38,7 @@ nq_status nq__replay(nq_ctx *ctx, nq_store *store) {
         }
         if (!apply.is_begun) {
             NQ_CHECK(nq__apply_begin(ctx, store, &apply));
+            apply.may_use_reserve = true; /* it had room once */
         }
         if (record.kind == NQ_RECORD_COMMIT) {
             NQ_CHECK(finish_commit(ctx, store, &apply, &record, end));

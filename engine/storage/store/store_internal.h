@@ -108,6 +108,8 @@ struct nq_store {
     nq_mutex space_mutex;
     nq_space space;
 
+    uint64_t pager_bytes; /* charged to the cache; the checkpoint's */
+
     _Atomic uint32_t next_tree;
     nq_lock_table locks;
 
@@ -192,6 +194,7 @@ typedef struct nq_apply {
     nq_tree tree_value;
     uint32_t tree_id; /* the tree being written; 0: none */
     bool is_begun;
+    bool may_use_reserve; /* it gives room back, or must not be refused */
 } nq_apply;
 
 nq_status nq__apply_begin(nq_ctx *ctx, nq_store *store, nq_apply *apply);
@@ -242,6 +245,8 @@ nq_status nq__store_check_health(nq_ctx *ctx, nq_store *store);
 nq_status nq__data_file_create(nq_ctx *ctx, nq_store *store);
 /* Also the cache, the free pages and the log, as far as the checkpoint goes. */
 nq_status nq__data_file_open(nq_ctx *ctx, nq_store *store);
+/* The page map and the pager's buffers come out of the cache's budget, which may be less. */
+void nq__data_file_charge(nq_store *store);
 nq_status nq__replay(nq_ctx *ctx, nq_store *store);
 
 /* ---- keeper.c ---- */
@@ -250,5 +255,7 @@ nq_status nq__keeper_start(nq_ctx *ctx, nq_store *store);
 void nq__keeper_stop(nq_store *store);
 /* After a commit: asks for a checkpoint if enough was logged, and for a sync if it was lazy. */
 void nq__keeper_notice(nq_store *store, bool is_lazy);
+/* Asks for a checkpoint, which may find room on a full disk. */
+void nq__keeper_want_checkpoint(nq_store *store);
 
 #endif

@@ -221,6 +221,37 @@ static void preparing_a_node_clears_the_gap_and_keeps_every_entry(void **state) 
                         (size_t)NQ_PAGE_BYTES - page.heap_start);
 }
 
+static void preparing_a_node_clears_removed_cells(void **state) {
+    (void)state;
+    nq_page page;
+    nq_page prepared;
+    nq_page_init(&page, (nq_page_id){9}, 1, NQ_PAGE_LEAF);
+    for (uint16_t i = 0; i < 40; i++) {
+        uint8_t entry[100];
+        memset(entry, 'a' + i, sizeof entry);
+        assert_true(
+            nq_node_insert(&page, i, nq_bytes_of(entry, 10), nq_bytes_of(entry, 100), false));
+    }
+    for (uint16_t i = 0; i < 20; i++) {
+        nq_node_remove(&page, i);
+    }
+    assert_true(page.dead_bytes > 0);
+    nq_image_prepare(&page, &prepared);
+    assert_null(nq_page_broken_rule(&prepared));
+    assert_int_equal(prepared.slot_count, 20);
+    for (uint16_t i = 0; i < 20; i++) {
+        bool is_overflow;
+        assert_true(nq_bytes_equal(nq_node_suffix(&prepared, i), nq_node_suffix(&page, i)));
+        assert_true(nq_bytes_equal(nq_node_payload(&prepared, i, &is_overflow),
+                                   nq_node_payload(&page, i, &is_overflow)));
+    }
+    uint32_t zeros = 0;
+    for (size_t at = page.heap_start; at < NQ_PAGE_BYTES; at++) {
+        zeros += ((uint8_t *)&prepared)[at] == 0;
+    }
+    assert_true(zeros >= page.dead_bytes);
+}
+
 static void preparing_an_overflow_page_clears_what_is_behind_its_payload(void **state) {
     (void)state;
     nq_page page;
@@ -300,6 +331,7 @@ int main(void) {
         cmocka_unit_test(an_unknown_codec_is_refused),
         cmocka_unit_test(only_zstd_needs_a_decoder),
         cmocka_unit_test(preparing_a_node_clears_the_gap_and_keeps_every_entry),
+        cmocka_unit_test(preparing_a_node_clears_removed_cells),
         cmocka_unit_test(preparing_an_overflow_page_clears_what_is_behind_its_payload),
         cmocka_unit_test(preparing_a_broken_page_changes_nothing_of_it),
         cmocka_unit_test(coders_hold_the_same_memory_before_and_after_use),

@@ -54,17 +54,49 @@ static uint64_t file_bytes(nq_sim_vfs *disk, const char *path) {
     return bytes;
 }
 
+/* Where a segment's header says how much data it holds: docs/format/segment.md. */
+enum { DATA_BYTES_AT = 24 };
+
+/* A segment that was written at some time; 0: none is. */
+static uint64_t choose_segment(nq_sim_vfs *disk, nq_rng *rng, nq_segment_layout layout,
+                               uint32_t *out_data_bytes) {
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    uint64_t count = file_bytes(disk, "db/data.nqdb") / nq_segment_bytes(layout);
+    uint64_t first = nq_rng_below(rng, count);
+    nq_file *file;
+    *out_data_bytes = 0;
+    if (nq_vfs_open(&ctx, nq_sim_vfs_as_vfs(disk), "db/data.nqdb", NQ_OPEN_READ_ONLY, &file) !=
+        NQ_OK) {
+        return 0;
+    }
+    uint64_t segment = 0;
+    for (uint64_t i = 0; i < count && *out_data_bytes == 0; i++) {
+        size_t read_bytes;
+        segment = (first + i) % count;
+        uint64_t at = segment * nq_segment_bytes(layout) + DATA_BYTES_AT;
+        if (segment != 0 && nq_file_read_at(&ctx, file, at, out_data_bytes, sizeof *out_data_bytes,
+                                            &read_bytes) != NQ_OK) {
+            break;
+        }
+    }
+    nq_file_close(file);
+    return *out_data_bytes == 0 ? 0 : segment;
+}
+
 /* The block of a data lane, P and Q, all of one row of one segment. */
-static void aim_at_row(flip *f, nq_rng *rng, nq_segment_layout layout, uint64_t segment_count) {
-    uint64_t segment = nq_rng_below(rng, segment_count) * nq_segment_bytes(layout);
-    uint64_t row = nq_rng_below(rng, layout.lane_blocks);
+static void aim_at_row(flip *f, nq_rng *rng, nq_segment_layout layout, uint64_t start,
+                       uint32_t data_bytes) {
+    uint64_t block =
+        nq_rng_below(rng, (data_bytes + NQ_SEGMENT_BLOCK_BYTES - 1) / NQ_SEGMENT_BLOCK_BYTES);
+    uint64_t row = block % layout.lane_blocks;
     uint64_t within = nq_rng_below(rng, NQ_SEGMENT_BLOCK_BYTES);
-    const uint64_t lanes[3] = {nq_rng_below(rng, NQ_SEGMENT_DATA_LANES), NQ_SEGMENT_DATA_LANES,
+    const uint64_t lanes[3] = {block / layout.lane_blocks, NQ_SEGMENT_DATA_LANES,
                                NQ_SEGMENT_DATA_LANES + 1};
     f->offset_count = 3;
     for (int i = 0; i < 3; i++) {
-        uint64_t block = 1 + lanes[i] * layout.lane_blocks + row;
-        f->offsets[i] = segment + block * NQ_SEGMENT_BLOCK_BYTES + within;
+        uint64_t lost = 1 + lanes[i] * layout.lane_blocks + row;
+        f->offsets[i] = start + lost * NQ_SEGMENT_BLOCK_BYTES + within;
     }
 }
 
@@ -72,19 +104,17 @@ static flip aim(nq_sim_vfs *disk, nq_rng *rng, target what) {
     nq_segment_layout layout = {workload_store_options().lane_blocks};
     flip f = {.target = what, .offset_count = 1, .bit = (unsigned)nq_rng_below(rng, 8)};
     snprintf(f.path, sizeof f.path, "db/data.nqdb");
-    uint64_t data_bytes = file_bytes(disk, f.path);
-    uint64_t segment_count = data_bytes / nq_segment_bytes(layout);
-    if (what == TARGET_DATA) {
-        uint64_t segment = 1 + nq_rng_below(rng, segment_count - 1);
-        f.offsets[0] = segment * nq_segment_bytes(layout) +
-                       nq_rng_below(rng, nq_segment_data_bytes_max(layout));
+    uint32_t data_bytes;
+    uint64_t start = choose_segment(disk, rng, layout, &data_bytes) * nq_segment_bytes(layout);
+    if (what == TARGET_DATA && start != 0) {
+        f.offsets[0] = start + nq_rng_below(rng, NQ_SEGMENT_HEADER_BYTES + data_bytes);
     } else if (what == TARGET_SUPERBLOCK) {
         uint32_t copy = (uint32_t)nq_rng_below(rng, NQ_SUPERBLOCK_COPIES);
         f.offsets[0] =
             nq_superblock_offset(layout, copy) + nq_rng_below(rng, NQ_SUPERBLOCK_HEAD_BYTES);
-    } else if (what == TARGET_ROW) {
-        aim_at_row(&f, rng, layout, segment_count);
-    } else {
+    } else if (what == TARGET_ROW && start != 0) {
+        aim_at_row(&f, rng, layout, start, data_bytes);
+    } else if (what == TARGET_LOG) {
         uint64_t bytes;
         do {
             snprintf(f.path, sizeof f.path, "db/log/%016llx.log",
