@@ -20,6 +20,12 @@ typedef struct publish_order {
     publish_run *runs;
     uint32_t run_count;
     nq_publish_result *results;
+    /* Of the run that is being handed out: its messages but the duplicates, whose result each is,
+     * and what became of it with one subscriber. */
+    nq_message **fresh;
+    uint32_t *fresh_index;
+    nq_push_result *pushed;
+    uint32_t fresh_count;
 } publish_order;
 
 static nq_status check_one(nq_ctx *ctx, const nq_publication *publication, uint32_t index) {
@@ -177,25 +183,29 @@ static void note_publish(nq__channel *channel, const nq_publication *publication
     channel->byte_count += publication->payload.size;
 }
 
-/* Under the channel's lock. A channel without allow_block does not let a subscriber's BLOCK hold it
- * up. */
-static void hand_out(nq_hub *hub, nq__channel *channel, nq_message *message, nq_wake_list *wakes,
-                     nq_publish_result *result) {
+/* A run's messages, subscriber by subscriber: each is locked once, and one that has stalled costs
+ * the others no more than that. Under the channel's lock. A channel without allow_block does not
+ * let a subscriber's BLOCK hold it up. */
+static void hand_out(publish_order *order, nq__channel *channel, nq_wake_list *wakes) {
+    uint64_t queued = 0, dropped = 0;
     for (uint32_t i = 0; i < channel->subscriber_count; i++) {
-        nq_push_result pushed = nq_subscriber_push(channel->subscribers[i], message,
-                                                   channel->settings.default_drop_policy,
-                                                   channel->settings.allow_block, wakes);
-        result->receivers += pushed == NQ_PUSH_QUEUED;
-        channel->dropped_count += pushed == NQ_PUSH_LOST;
-        if (pushed == NQ_PUSH_LOST) {
-            atomic_fetch_add_explicit(&hub->dropped, 1, memory_order_relaxed);
+        nq_subscriber_push(channel->subscribers[i], order->fresh, order->fresh_count,
+                           channel->settings.default_drop_policy, channel->settings.allow_block,
+                           order->pushed, wakes);
+        for (uint32_t m = 0; m < order->fresh_count; m++) {
+            bool is_queued = order->pushed[m] == NQ_PUSH_QUEUED;
+            order->results[order->fresh_index[m]].receivers += is_queued;
+            queued += is_queued;
+            dropped += order->pushed[m] == NQ_PUSH_LOST;
         }
     }
-    atomic_fetch_add_explicit(&hub->queued, result->receivers, memory_order_relaxed);
+    channel->dropped_count += dropped;
+    atomic_fetch_add_explicit(&order->hub->queued, queued, memory_order_relaxed);
+    atomic_fetch_add_explicit(&order->hub->dropped, dropped, memory_order_relaxed);
 }
 
-static void publish_one(publish_order *order, nq__channel *channel, uint32_t index, int64_t now_us,
-                        nq_wake_list *wakes) {
+/* Gives a message its number and its place in the history. */
+static void number(publish_order *order, nq__channel *channel, uint32_t index, int64_t now_us) {
     nq_hub *hub = order->hub;
     const nq_publication *publication = &order->publications[index];
     nq_publish_result *result = &order->results[index];
@@ -223,8 +233,21 @@ static void publish_one(publish_order *order, nq__channel *channel, uint32_t ind
         (void)nq_dedup_add(&channel->dedup, publication->message_id, stamp.sequence, now_us);
     }
     note_publish(channel, publication, now_us);
-    hand_out(hub, channel, message, wakes, result);
+    order->fresh[order->fresh_count] = message;
+    order->fresh_index[order->fresh_count++] = index;
     atomic_fetch_add_explicit(&hub->published, 1, memory_order_relaxed);
+}
+
+static void publish_run_of(publish_order *order, const publish_run *run, nq_wake_list *wakes) {
+    nq__channel *channel = run->channel;
+    nq_mutex_lock(&channel->mutex);
+    int64_t now_us = order->hub->options.now_us();
+    order->fresh_count = 0;
+    for (uint32_t i = 0; i < run->count; i++) {
+        number(order, channel, run->first + i, now_us);
+    }
+    hand_out(order, channel, wakes);
+    nq_mutex_unlock(&channel->mutex);
 }
 
 static void let_go(publish_order *order) {
@@ -247,8 +270,12 @@ nq_status nq_hub_publish(nq_ctx *ctx, nq_hub *hub, const nq_publication *publica
         .messages = nq_arena_calloc(ctx->scratch, count, sizeof(nq_message *)),
         .runs = nq_arena_calloc(ctx->scratch, count, sizeof(publish_run)),
         .results = out_results,
+        .fresh = nq_arena_calloc(ctx->scratch, count, sizeof(nq_message *)),
+        .fresh_index = nq_arena_calloc(ctx->scratch, count, sizeof(uint32_t)),
+        .pushed = nq_arena_calloc(ctx->scratch, count, sizeof(nq_push_result)),
     };
-    if (order.messages == NULL || order.runs == NULL) {
+    if (order.messages == NULL || order.runs == NULL || order.fresh == NULL ||
+        order.fresh_index == NULL || order.pushed == NULL) {
         return nq_fail_no_memory(ctx, "a publish");
     }
     nq_status status;
@@ -258,13 +285,7 @@ nq_status nq_hub_publish(nq_ctx *ctx, nq_hub *hub, const nq_publication *publica
     NQ_CHECK(wait_for_room(ctx, &order, block_until_ns));
     nq_wake_list wakes = {0};
     for (uint32_t r = 0; r < order.run_count; r++) {
-        nq__channel *channel = order.runs[r].channel;
-        nq_mutex_lock(&channel->mutex);
-        int64_t now_us = hub->options.now_us();
-        for (uint32_t i = 0; i < order.runs[r].count; i++) {
-            publish_one(&order, channel, order.runs[r].first + i, now_us, &wakes);
-        }
-        nq_mutex_unlock(&channel->mutex);
+        publish_run_of(&order, &order.runs[r], &wakes);
     }
     nq_wake_list_run(&wakes);
 done:

@@ -99,8 +99,9 @@ static bool join(nq_hub *hub, nq__channel *channel, nq_subscriber *subscriber,
     for (; sequence <= channel->last_sequence; sequence++) {
         nq_message *message = nq_history_find(&channel->history, sequence);
         if (message != NULL) {
-            (void)nq_subscriber_push(subscriber, message, channel->settings.default_drop_policy,
-                                     channel->settings.allow_block, wakes);
+            nq_push_result result;
+            nq_subscriber_push(subscriber, &message, 1, channel->settings.default_drop_policy,
+                               channel->settings.allow_block, &result, wakes);
         }
     }
     return true;

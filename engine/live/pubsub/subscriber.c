@@ -299,37 +299,42 @@ void nq_wake_list_run(nq_wake_list *wakes) {
     }
 }
 
-nq_push_result nq_subscriber_push(nq_subscriber *self, nq_message *message,
-                                  nq_drop_policy channel_policy, bool may_block,
-                                  nq_wake_list *wakes) {
-    if (message->priority < self->options.priority_min) {
+static nq_push_result push_one(nq_subscriber *self, nq_message *message, nq_drop_policy policy) {
+    if (message->priority < self->options.priority_min || self->is_closed ||
+        self->is_disconnected) {
         return NQ_PUSH_FILTERED;
     }
+    nq_push_result result = NQ_PUSH_QUEUED;
+    if (policy == NQ_DROP_CONFLATE || !has_room(self, message->charged_bytes)) {
+        result = make_room(self, message, policy);
+    }
+    if (result != NQ_PUSH_QUEUED) {
+        return result;
+    }
+    if (!reserve(self)) {
+        return lose(self, message, NQ_GAP_DROP_NEWEST);
+    }
+    append(self, message);
+    return NQ_PUSH_QUEUED;
+}
+
+void nq_subscriber_push(nq_subscriber *self, nq_message *const *messages, uint32_t count,
+                        nq_drop_policy channel_policy, bool may_block, nq_push_result *out_results,
+                        nq_wake_list *wakes) {
     nq_drop_policy policy = nq__subscriber_policy(self, channel_policy);
     if (policy == NQ_DROP_BLOCK && !may_block) {
         policy = NQ_DROP_OLDEST; /* nobody waited for room: I1 comes first */
     }
     nq_mutex_lock(&self->mutex);
-    nq_push_result result = NQ_PUSH_QUEUED;
     bool was_disconnected = self->is_disconnected;
-    if (self->is_closed || self->is_disconnected) {
-        result = NQ_PUSH_FILTERED;
-    } else if (policy == NQ_DROP_CONFLATE || !has_room(self, message->charged_bytes)) {
-        result = make_room(self, message, policy);
-    }
-    if (result == NQ_PUSH_QUEUED) {
-        if (reserve(self)) {
-            append(self, message);
-        } else {
-            result = lose(self, message, NQ_GAP_DROP_NEWEST);
-        }
+    for (uint32_t i = 0; i < count; i++) {
+        out_results[i] = push_one(self, messages[i], policy);
     }
     if (self->is_disconnected && !was_disconnected) {
         self->is_awake = false; /* an owner that cannot send has not answered, but must hear this */
     }
     list_wake(self, wakes);
     nq_mutex_unlock(&self->mutex);
-    return result;
 }
 
 bool nq_subscriber_would_block(nq_subscriber *self, size_t bytes, nq_drop_policy channel_policy) {

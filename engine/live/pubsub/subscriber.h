@@ -78,12 +78,13 @@ typedef struct nq_wake_list {
     nq_subscriber *first;
 } nq_wake_list;
 
-/* Queues a message, taking a reference. `channel_policy` serves NQ_DROP_DEFAULT. Under policy BLOCK
- * it is queued even beyond the limit if the channel `may_block`: the publisher has waited for room
+/* Queues `count` messages of one channel in their order, taking references; out_results[i] tells
+ * what became of messages[i]. `channel_policy` serves NQ_DROP_DEFAULT. Under policy BLOCK they are
+ * queued even beyond the limit if the channel `may_block`: the publisher has waited for room
  * before. On other channels BLOCK means DROP_OLDEST. */
-nq_push_result nq_subscriber_push(nq_subscriber *subscriber, nq_message *message,
-                                  nq_drop_policy channel_policy, bool may_block,
-                                  nq_wake_list *wakes);
+void nq_subscriber_push(nq_subscriber *subscriber, nq_message *const *messages, uint32_t count,
+                        nq_drop_policy channel_policy, bool may_block, nq_push_result *out_results,
+                        nq_wake_list *wakes);
 /* Wakes and empties the list. Call it with no lock held. */
 void nq_wake_list_run(nq_wake_list *wakes);
 /* True when policy BLOCK would keep a message of this size out. */

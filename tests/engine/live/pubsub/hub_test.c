@@ -258,6 +258,60 @@ static void policies_lose_what_they_say(void **state) {
     }
 }
 
+/* Two channels and a duplicate in one publish, to a subscriber with room and one that loses what is
+ * new: each message tells how many got it, and a full subscriber takes nothing from the other. */
+static void many_messages_in_one_publish_each_tell_who_got_them(void **state) {
+    (void)state;
+    bench b;
+    bench_open(&b, NULL);
+    uint32_t wakes = 0;
+    char got[128];
+    nq_channel_info info;
+    assert_int_equal(nq_hub_create_channel(&b.ctx, b.hub, NQ_BYTES_LITERAL("a"),
+                                           &(nq_channel_settings){.dedup_window_us = 120000000},
+                                           &b.arena, &info),
+                     NQ_OK);
+    nq_subscriber *roomy = new_subscriber(&b, NULL, &wakes);
+    nq_subscriber *full = new_subscriber(
+        &b, &(nq_subscriber_limits){.buffer_messages = 2, .drop_policy = NQ_DROP_NEWEST}, &wakes);
+    subscribe(&b, full, "a", from_now);
+    subscribe(&b, roomy, "*", from_now);
+    static const struct {
+        const char *channel, *payload, *id;
+        uint64_t sequence;
+        uint32_t receivers;
+    } sent[] = {
+        {"a", "1", "x", 1, 2}, {"a", "1", "x", 1, 0}, {"a", "2", "y", 2, 2},
+        {"a", "3", "z", 3, 1}, {"b", "4", "", 1, 1},  {"a", "5", "", 4, 1},
+    };
+    enum { COUNT = sizeof(sent) / sizeof(sent[0]) };
+    nq_publication publications[COUNT];
+    nq_publish_result results[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        publications[i] = (nq_publication){.channel = nq_bytes_of_cstr(sent[i].channel),
+                                           .payload = nq_bytes_of_cstr(sent[i].payload),
+                                           .message_id = nq_bytes_of_cstr(sent[i].id)};
+    }
+    assert_int_equal(nq_hub_publish(&b.ctx, b.hub, publications, COUNT, 0, results), NQ_OK);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(results[i].sequence, sent[i].sequence);
+        assert_int_equal(results[i].receivers, sent[i].receivers);
+        assert_int_equal(results[i].is_duplicate, i == 1);
+    }
+    assert_int_equal(wakes, 2);
+    drain(roomy, got, sizeof(got));
+    assert_string_equal(got, "1 2 3 4 5 ");
+    drain(full, got, sizeof(got));
+    assert_string_equal(got, "1 2 -3..4(2) ");
+    nq_hub_stats stats;
+    nq_hub_get_stats(b.hub, &stats);
+    assert_int_equal(stats.published, 5);
+    assert_int_equal(stats.dropped, 2);
+    leave(&b, full, "a");
+    leave(&b, roomy, "*");
+    bench_close(&b);
+}
+
 static void conflation_keeps_the_latest_of_each_key(void **state) {
     (void)state;
     bench b;
@@ -365,6 +419,7 @@ int main(void) {
         cmocka_unit_test(history_pages_run_both_ways),
         cmocka_unit_test(credit_pause_and_acknowledgements_hold_messages_back),
         cmocka_unit_test(policies_lose_what_they_say),
+        cmocka_unit_test(many_messages_in_one_publish_each_tell_who_got_them),
         cmocka_unit_test(conflation_keeps_the_latest_of_each_key),
         cmocka_unit_test(a_full_subscriber_that_may_block_times_the_publisher_out),
         cmocka_unit_test(memory_for_messages_is_bounded_and_given_back),
