@@ -5,6 +5,7 @@
 cat <<'TEXT'
 make bench-rpc      unary echo, SELECT 1, primary-key lookup   peers: C++ async gRPC server, nghttp2 echo
 make bench-smoke    import, query, stream, fan-out             peers: SQLite, Redis
+                    fan-out beside subscribers that stall      peer: ourselves without them
 make bench-micro    operators inside the engine                peer: SQLite in memory
                     segments, checksums, page images           peers: ISA-L, LZ4, zstd
 make bench-cache    hit ratios of the page cache on traces     peers: LRU, CLOCK, 2Q, ARC, S3-FIFO, MIN (needs NQ_CORPORA)

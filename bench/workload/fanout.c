@@ -1,6 +1,7 @@
 /* Fan-out: one publisher, eight subscribers on connections of their own, 100-byte messages;
- * delivered messages a second, beside Redis. Both publishers send batches of 100 and both keep a
- * window, so that neither drops. */
+ * delivered messages a second, beside Redis and beside ourselves with subscribers that do not read.
+ * All publishers send batches of 100 and keep a window, so that nothing is dropped to those who
+ * read. */
 #define _GNU_SOURCE
 #include <hiredis/hiredis.h>
 #include <neuroquantum/v1/pubsub.pb-c.h>
@@ -13,6 +14,7 @@
 #include "sdk/c/rpc.h"
 
 enum { SUBSCRIBERS = 8, MESSAGES = 100000, BATCH = 100, PAYLOAD = 100, WINDOW = 10000 };
+enum { STALLED = 8, STALLED_ROUNDS = 9 };
 
 typedef struct run_state {
     const char *server;
@@ -164,6 +166,70 @@ static double deliveries_per_second(run_state *run, void *(*receive)(void *),
     }
     pthread_barrier_destroy(&run->ready);
     return (double)MESSAGES * SUBSCRIBERS / (seconds_now() - started);
+}
+
+/* ---- Beside subscribers that do not read ---- */
+
+typedef struct stalled {
+    nq_client *client;
+    nq_client_call *call;
+} stalled;
+
+/* Subscribes to what the others get, both ways, and leaves it at that. */
+static stalled stall(const char *server) {
+    Neuroquantum__V1__SubscribeRequest request = NEUROQUANTUM__V1__SUBSCRIBE_REQUEST__INIT;
+    Neuroquantum__V1__SubscribeOptions options = NEUROQUANTUM__V1__SUBSCRIBE_OPTIONS__INIT;
+    char *patterns[] = {(char *)"bench.**"};
+    stalled self;
+    nq_failure failure;
+    ProtobufCMessage *confirmation;
+    options.n_patterns = 1;
+    options.patterns = patterns;
+    request.request_case = NEUROQUANTUM__V1__SUBSCRIBE_REQUEST__REQUEST_OPEN;
+    request.open = &options;
+    check(nq_client_open(server, NULL, &self.client, &failure), "connect", &failure);
+    check(nq_client_call_open(self.client, "/neuroquantum.v1.PubSubService/Subscribe", 0,
+                              &self.call, &failure),
+          "subscribe", &failure);
+    check(nq_client_call_send(self.call, &request.base, &failure), "subscribe", &failure);
+    if (nq_client_call_receive(self.call, &neuroquantum__v1__subscribe_response__descriptor, -1,
+                               &confirmation, &failure) != NQ_STEP_ITEM) {
+        die("subscribe", failure.message);
+    }
+    protobuf_c_message_free_unpacked(confirmation, NULL);
+    return self;
+}
+
+static void release(stalled self) {
+    nq_client_call_close(self.call);
+    nq_client_close(self.client);
+}
+
+/* Those that stall are first sent as much as they take, so that what is measured is how it goes on.
+ */
+static double deliveries_beside_stalled(run_state *run) {
+    stalled idle[STALLED];
+    for (int i = 0; i < STALLED; i++) {
+        idle[i] = stall(run->server);
+    }
+    (void)deliveries_per_second(run, receive_ours, publish_ours);
+    double deliveries = deliveries_per_second(run, receive_ours, publish_ours);
+    for (int i = 0; i < STALLED; i++) {
+        release(idle[i]);
+    }
+    return deliveries;
+}
+
+void bench_stalled(const char *server) {
+    run_state run = {.server = server};
+    double beside[STALLED_ROUNDS];
+    double alone[STALLED_ROUNDS];
+    for (int i = 0; i < STALLED_ROUNDS; i++) {
+        alone[i] = deliveries_per_second(&run, receive_ours, publish_ours);
+        beside[i] = deliveries_beside_stalled(&run);
+    }
+    bench_line("stalled_subscriber", median(beside, STALLED_ROUNDS), median(alone, STALLED_ROUNDS),
+               0.95);
 }
 
 void bench_fanout(const char *server, int redis_port) {

@@ -35,5 +35,6 @@ void check(nq_code code, const char *what, const nq_failure *failure);
 void bench_rows(nq_client *client, const data_set *data, const char *sqlite_path);
 /* fanout.c */
 void bench_fanout(const char *server, int redis_port);
+void bench_stalled(const char *server);
 
 #endif

@@ -1,5 +1,6 @@
 #!/bin/bash
-# make bench-smoke: import, query, stream and fan-out, beside SQLite and Redis in one run.
+# make bench-smoke: import, query, stream and fan-out, beside SQLite and Redis in one run; and fan-out with subscribers
+# that do not read, beside itself without. Arguments choose parts: rows, fanout, stalled.
 #
 # With NQ_CORPORA=DIR the data is DIR's nab_real.csv.zst, otherwise as many made-up rows of the same shape.
 set -euo pipefail
@@ -25,4 +26,4 @@ redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no \
 redis=$!
 # shellcheck disable=SC2016
 tests/sdk/with_server.sh bash -c \
-    '.build/bazel/bin/bench/workload/smoke "$NQ_SERVER_ADDR" "$@"' smoke "$port" "$scratch/lite.db" "$scratch/data.csv"
+    '.build/bazel/bin/bench/workload/smoke "$NQ_SERVER_ADDR" "$@"' smoke "$port" "$scratch/lite.db" "$scratch/data.csv" "$@"

@@ -1,7 +1,9 @@
 /* Smoke: import, query, stream and fan-out through the server's API, each beside SQLite or Redis in
  * the same run, alternating.
  *
- *   smoke SERVER REDIS-PORT SQLITE-FILE CSV     (CSV: series,timestamp,value)
+ *   smoke SERVER REDIS-PORT SQLITE-FILE CSV [PART…]     (CSV: series,timestamp,value)
+ *
+ * and the fan-out beside itself with subscribers that do not read. Parts: rows, fanout, stalled.
  *
  * SQLite runs inside this process: it pays no network, we pay gRPC on loopback. That is what a user
  * who chooses between them gets. */
@@ -93,18 +95,39 @@ static data_set read_csv(const char *path) {
     return data;
 }
 
-int main(int argc, char **argv) {
-    if (argc != 5) {
-        fprintf(stderr, "usage: smoke SERVER REDIS-PORT SQLITE-FILE CSV\n");
-        return 2;
-    }
+static void bench_data(const char *server, const char *csv, const char *sqlite_path) {
     nq_client *client;
     nq_failure failure;
-    data_set data = read_csv(argv[4]);
+    data_set data = read_csv(csv);
     printf("%zu rows; medians of %d alternating rounds\n", data.count, ROUNDS);
-    check(nq_client_open(argv[1], NULL, &client, &failure), "connect", &failure);
-    bench_rows(client, &data, argv[3]);
+    check(nq_client_open(server, NULL, &client, &failure), "connect", &failure);
+    bench_rows(client, &data, sqlite_path);
     nq_client_close(client);
-    bench_fanout(argv[1], atoi(argv[2]));
+}
+
+/* Whether the words after the fourth name the part, or there are none. */
+static bool is_wanted(char **words, const char *part) {
+    bool is_named = words[5] == NULL;
+    for (char **word = words + 5; *word != NULL; word++) {
+        is_named = is_named || strcmp(*word, part) == 0;
+    }
+    return is_named;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 5) {
+        fprintf(stderr,
+                "usage: smoke SERVER REDIS-PORT SQLITE-FILE CSV [rows|fanout|stalled]...\n");
+        return 2;
+    }
+    if (is_wanted(argv, "rows")) {
+        bench_data(argv[1], argv[4], argv[3]);
+    }
+    if (is_wanted(argv, "fanout")) {
+        bench_fanout(argv[1], atoi(argv[2]));
+    }
+    if (is_wanted(argv, "stalled")) {
+        bench_stalled(argv[1]);
+    }
     return 0;
 }
