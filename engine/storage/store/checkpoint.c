@@ -44,7 +44,7 @@ static void note_log_position(nq_store *store) {
     nq_log_stats stats;
     nq_log_get_stats(store->log, &stats);
     atomic_store(&store->checkpoint_log_start, stats.bytes_appended);
-    atomic_store(&store->checkpoint_log_written, stats.bytes_written);
+    atomic_store(&store->checkpoint_lsn, stats.written_end.value);
 }
 
 static nq_pager_root root_of(nq_store *store, const nq_version *version, uint32_t page_count) {

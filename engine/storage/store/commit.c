@@ -1,12 +1,12 @@
 /* Commit: validation, the trees, the log, durability, and only then visibility.
  *
  *   turn:  validate -> reserve log -> apply to the trees -> append to the log -> install as newest
- *   after: sync the log (durable) -> publish in order -> release the locks
+ *   after: write or sync the log -> publish in order -> release the locks
  *
- * The turn is short and needs no sync, so commits pass through it while the log is being flushed
- * for those before (group commit). A durable commit is invisible until the log is durable up to it;
- * a lazy one that follows it waits for it, else it would show what a crash could still take back.
- */
+ * The turn is short and needs no sync, so commits pass through it while the log is being synced for
+ * those before (group commit). A durable commit is invisible until the log is durable up to it, any
+ * other until it is written; one that follows an unfinished durable one waits for that, else it
+ * would show what a crash could still take back. */
 #include "engine/ground/base/assert.h"
 #include "engine/ground/os/clock.h"
 #include "engine/storage/page/bug.h"
@@ -188,6 +188,19 @@ done:
 
 /* ---- The whole ---- */
 
+/* Makes the log as safe as the commit at `lsn` wants it before anybody sees it; publishing syncs.
+ */
+static nq_status secure(nq_ctx *ctx, nq_store *store, nq_durability durability, nq_lsn lsn) {
+    if (durability == NQ_DURABLE || NQ_HAS_BUG(COMMIT_NOT_WRITTEN)) {
+        return NQ_OK;
+    }
+    nq_status status = nq_log_write(ctx, store->log, lsn);
+    if (status != NQ_OK) {
+        nq__store_fail(store, ctx);
+    }
+    return status;
+}
+
 static nq_status check_request_size(nq_ctx *ctx, const nq_commit_options *options) {
     if (options->request_id.size > REQUEST_ID_BYTES_MAX ||
         options->request_result.size > REQUEST_RESULT_BYTES_MAX) {
@@ -229,9 +242,10 @@ static nq_status commit(nq_ctx *ctx, nq_txn *txn, const nq_commit_options *optio
     if (status != NQ_OK) {
         return status;
     }
+    NQ_TRY(secure(ctx, txn->store, options->durability, *out_lsn));
     NQ_TRY(nq__version_publish(ctx, txn->store, generation));
     atomic_fetch_add_explicit(&txn->store->counters.commits, 1, memory_order_relaxed);
-    nq__keeper_notice(txn->store, !is_durable);
+    nq__keeper_notice(txn->store, options->durability);
     return NQ_OK;
 }
 

@@ -2,7 +2,9 @@
 #include <stdio.h>
 
 #include "engine/ground/os/entropy.h"
+#include "engine/storage/page/bug.h"
 #include "engine/storage/store/store_internal.h"
+#include "engine/storage/wal/log_segment.h"
 
 enum { LOG_SEGMENT_BYTES_DEFAULT = 4 << 20 };
 
@@ -10,11 +12,10 @@ static void path_of(const nq_store *store, const char *suffix, char out_path[NQ_
     snprintf(out_path, NQ__PATH_BYTES + 32, "%s/data.nqdb%s", store->directory, suffix);
 }
 
-static nq_log_options log_options(const nq_store *store, const nq_pager_root *root) {
-    return (nq_log_options){.vfs = store->vfs,
-                            .directory = store->log_directory,
-                            .salt = root->log_salt,
-                            .segment_bytes = root->log_segment_bytes};
+static nq_log_segment_options segment_options(const nq_store *store, const nq_pager_root *root) {
+    return (nq_log_segment_options){.vfs = store->vfs,
+                                    .directory = store->log_directory,
+                                    .segment_bytes = root->log_segment_bytes};
 }
 
 /* Under another name until it is whole. */
@@ -35,8 +36,8 @@ nq_status nq__data_file_create(nq_ctx *ctx, nq_store *store) {
     path_of(store, ".new", temporary);
     path_of(store, "", path);
     NQ_TRY(nq_vfs_make_dir(ctx, store->vfs, store->log_directory));
-    nq_log_options options = log_options(store, &root);
-    NQ_TRY(nq_log_create(ctx, &options));
+    nq_log_segment_options segments = segment_options(store, &root);
+    NQ_TRY(nq_log_segments_create(ctx, &segments, (nq_lsn){0}));
     /* Before the data file has its name: whoever finds that finds the log. */
     NQ_TRY(nq_vfs_sync_dir(ctx, store->vfs, store->directory));
     nq_pager_options pager_options = {.vfs = store->vfs, .path = temporary};
@@ -46,9 +47,22 @@ nq_status nq__data_file_create(nq_ctx *ctx, nq_store *store) {
     return nq_vfs_sync_dir(ctx, store->vfs, store->directory);
 }
 
+static nq_status open_log(nq_ctx *ctx, nq_store *store) {
+    nq_lsn start = {store->root.lsn};
+    atomic_store(&store->checkpoint_lsn, start.value);
+    nq_log_segment_options segments = segment_options(store, &store->root);
+    nq_log_options options = {.salt = store->root.log_salt};
+    NQ_TRY(nq_log_segments_open(ctx, &segments, start, &options.sink));
+    return nq_log_open(ctx, &options, start, &store->log);
+}
+
 nq_status nq__data_file_open(nq_ctx *ctx, nq_store *store) {
     char path[NQ__PATH_BYTES + 32];
     path_of(store, "", path);
+    if (!NQ_HAS_BUG(FOUND_NOT_SYNCED)) {
+        /* Whoever gave the file its name may have been killed before that was durable. */
+        NQ_TRY(nq_vfs_sync_dir(ctx, store->vfs, store->directory));
+    }
     nq_pager_options pager_options = {.vfs = store->vfs, .path = path};
     NQ_TRY(nq_pager_open(ctx, &pager_options, &store->pager, &store->root));
     if (store->root.log_segment_bytes % NQ_LOG_BLOCK_BYTES != 0 ||
@@ -62,8 +76,7 @@ nq_status nq__data_file_open(nq_ctx *ctx, nq_store *store) {
                                           .policy = store->options.cache_policy};
     NQ_TRY(nq_pool_create(ctx, store->pager, &pool_options, &store->pool));
     nq__data_file_charge(store);
-    nq_log_options options = log_options(store, &store->root);
-    return nq_log_open(ctx, &options, (nq_lsn){store->root.lsn}, &store->log);
+    return open_log(ctx, store);
 }
 
 void nq__data_file_charge(nq_store *store) {

@@ -1,36 +1,58 @@
 /* Keeper: the store's two background threads — one checkpoints when enough has been logged, one
- * syncs the log for lazy commits and makes its next segment before a commit needs it. What they
+ * syncs the log for periodic commits and makes its next segment before a commit needs it. What they
  * cannot do they leave to the next attempt; a failed sync has turned the store read-only by then.
  */
 #include "engine/ground/os/clock.h"
+#include "engine/storage/page/bug.h"
 #include "engine/storage/store/store_internal.h"
 
+enum { NS_PER_MS = 1000000 };
 static const int64_t retry_ns = INT64_C(1000000000);
 
 static bool is_checkpoint_due(nq_store *store) {
     nq_log_stats stats;
     nq_log_get_stats(store->log, &stats);
     uint64_t appended = stats.bytes_appended - atomic_load(&store->checkpoint_log_start);
-    uint64_t written = stats.bytes_written - atomic_load(&store->checkpoint_log_written);
-    /* Small durable commits fill few bytes of each block they write. */
+    uint64_t taken = stats.written_end.value - atomic_load(&store->checkpoint_lsn);
+    /* Small durable commits fill few bytes of each block they take. */
     return appended >= store->options.checkpoint_log_bytes ||
-           written >= 4 * store->options.checkpoint_log_bytes;
+           taken >= 4 * store->options.checkpoint_log_bytes;
 }
 
-void nq__keeper_notice(nq_store *store, bool is_lazy) {
+/* ---- What commits ask for ---- */
+
+/* A sync begins half an interval after the first commit that waits for it, which leaves as long for
+ * the sync itself. Commits that find one asked for have nothing to do: the syncer forgets the time
+ * first and looks how far the log goes then. */
+static void notice_periodic(nq_store *store) {
+    if (atomic_load(&store->sync_at_ns) != INT64_MAX) {
+        return;
+    }
+    int64_t wait_ns = (int64_t)store->options.sync_interval_ms * NS_PER_MS / 2;
+    nq_mutex_lock(&store->keeper_mutex);
+    if (atomic_load(&store->sync_at_ns) == INT64_MAX) {
+        atomic_store(&store->sync_at_ns, nq_clock_monotonic_ns() + wait_ns);
+        nq_cond_broadcast(&store->keeper_cond);
+    }
+    nq_mutex_unlock(&store->keeper_mutex);
+}
+
+void nq__keeper_notice(nq_store *store, nq_durability durability) {
+    if (durability == NQ_PERIODIC) {
+        notice_periodic(store);
+    }
     if (!store->has_checkpointer) {
         return;
     }
     bool is_due = is_checkpoint_due(store);
     bool is_short = nq_log_wants_segment(store->log);
-    if (!is_due && !is_lazy && !is_short) {
+    if (!is_due && !is_short) {
         return;
     }
     nq_mutex_lock(&store->keeper_mutex);
-    bool is_news = (is_due && !store->is_checkpoint_wanted) ||
-                   (is_lazy && !store->is_sync_wanted) || (is_short && !store->is_segment_wanted);
+    bool is_news =
+        (is_due && !store->is_checkpoint_wanted) || (is_short && !store->is_segment_wanted);
     store->is_checkpoint_wanted = store->is_checkpoint_wanted || is_due;
-    store->is_sync_wanted = store->is_sync_wanted || is_lazy;
     store->is_segment_wanted = store->is_segment_wanted || is_short;
     if (is_news) {
         nq_cond_broadcast(&store->keeper_cond);
@@ -44,6 +66,32 @@ void nq__keeper_want_checkpoint(nq_store *store) {
     nq_cond_broadcast(&store->keeper_cond);
     nq_mutex_unlock(&store->keeper_mutex);
 }
+
+/* ---- The work ---- */
+
+static nq_status sync_if_due(nq_ctx *ctx, nq_store *store) {
+    if (nq_clock_monotonic_ns() < atomic_load(&store->sync_at_ns) ||
+        NQ_HAS_BUG(PERIODIC_SYNC_FORGOTTEN)) {
+        return NQ_OK;
+    }
+    atomic_store(&store->sync_at_ns, INT64_MAX);
+    nq_status status = nq_log_sync(ctx, store->log, nq_log_end(store->log));
+    if (status != NQ_OK) {
+        nq__store_fail(store, ctx);
+    }
+    return status;
+}
+
+nq_status nq_store_keep(nq_ctx *ctx, nq_store *store, int64_t *out_next_ns) {
+    nq_status status = sync_if_due(ctx, store);
+    if (status == NQ_OK && nq_log_wants_segment(store->log)) {
+        status = nq_log_add_segment(ctx, store->log);
+    }
+    *out_next_ns = atomic_load(&store->sync_at_ns);
+    return status;
+}
+
+/* ---- The threads ---- */
 
 /* Sleeps unless asked to stop; the keeper's lock is held. */
 static void nap(nq_store *store, int64_t duration_ns) {
@@ -74,50 +122,22 @@ static void run_checkpointer(void *argument) {
     nq_mutex_unlock(&store->keeper_mutex);
 }
 
-static void add_segment(nq_store *store) {
-    nq_ctx ctx;
-    nq_ctx_init(&ctx, NULL);
-    if (nq_log_wants_segment(store->log) && nq_log_add_segment(&ctx, store->log) != NQ_OK) {
-        return; /* the commit that needs it will say why there is none */
-    }
-}
-
-static void sync_log(nq_store *store) {
-    nq_ctx ctx;
-    nq_ctx_init(&ctx, NULL);
-    if (nq_log_sync(&ctx, store->log, nq_log_end(store->log)) != NQ_OK) {
-        nq__store_fail(store, &ctx);
-    }
-}
-
-/* Adds segments at once, and syncs lazy commits when the first of them has waited long enough. */
+/* What it cannot do is met, and said, by the commit that needs it. */
 static void run_syncer(void *argument) {
     nq_store *store = argument;
-    int64_t sync_at = INT64_MAX;
     nq_mutex_lock(&store->keeper_mutex);
     while (!store->is_stopping) {
-        int64_t now = nq_clock_monotonic_ns();
-        if (store->is_sync_wanted && sync_at == INT64_MAX) {
-            sync_at = now + (int64_t)store->options.lazy_sync_ms * 1000000;
-        }
-        bool is_segment_wanted = store->is_segment_wanted;
-        if (!is_segment_wanted && now < sync_at) {
+        int64_t sync_at = atomic_load(&store->sync_at_ns);
+        if (!store->is_segment_wanted && nq_clock_monotonic_ns() < sync_at) {
             nq_cond_wait_until(&store->keeper_cond, &store->keeper_mutex, sync_at);
             continue;
         }
         store->is_segment_wanted = false;
-        bool is_sync_due = now >= sync_at;
-        if (is_sync_due) {
-            store->is_sync_wanted = false;
-            sync_at = INT64_MAX;
-        }
         nq_mutex_unlock(&store->keeper_mutex);
-        if (is_segment_wanted) {
-            add_segment(store);
-        }
-        if (is_sync_due) {
-            sync_log(store);
-        }
+        nq_ctx ctx;
+        nq_ctx_init(&ctx, NULL);
+        int64_t next_ns;
+        (void)nq_store_keep(&ctx, store, &next_ns);
         nq_mutex_lock(&store->keeper_mutex);
     }
     nq_mutex_unlock(&store->keeper_mutex);

@@ -15,8 +15,8 @@ static void set_defaults(nq_store_options *options) {
     if (options->txn_bytes_max == 0) {
         options->txn_bytes_max = UINT64_C(64) << 20;
     }
-    if (options->lazy_sync_ms == 0) {
-        options->lazy_sync_ms = 200;
+    if (options->sync_interval_ms == 0) {
+        options->sync_interval_ms = 200;
     }
     if (options->lane_blocks == 0) {
         options->lane_blocks = NQ_SEGMENT_LANE_BLOCKS_MAX;
@@ -150,6 +150,7 @@ nq_status nq_store_open(nq_ctx *ctx, nq_vfs *vfs, const char *directory,
         store->options = *options;
     }
     set_defaults(&store->options);
+    store->sync_at_ns = INT64_MAX;
     init_locks(store);
     nq_status status = open_all(ctx, store, directory);
     if (status != NQ_OK) {

@@ -39,9 +39,12 @@ enum {
     NQ_STORE_VALUE_BYTES_MAX = 16 << 20, /* longer values than a page go to overflow pages */
 };
 
+/* What a commit has survived by the time it returns. Each survives the end of the process; a power
+ * cut takes the newest commits first, so what is left is always what once was. */
 typedef enum nq_durability {
-    NQ_DURABLE, /* commit returns when the log is on stable storage */
-    NQ_LAZY,    /* at once; a crash may lose the last lazy_sync_ms of commits, in order */
+    NQ_DURABLE,  /* a power cut: the log is on stable storage */
+    NQ_PERIODIC, /* the end of the process; a power cut from sync_interval_ms on at the latest */
+    NQ_LAZY,     /* the end of the process; a power cut once any later sync has ended */
 } nq_durability;
 
 typedef enum nq_isolation {
@@ -56,13 +59,12 @@ typedef struct nq_store_options {
     nq_cache_policy cache_policy;  /* which page goes when another must come in [S3-FIFO] */
     uint64_t checkpoint_log_bytes; /* logged since the last checkpoint, to start one [16 MiB] */
     uint64_t txn_bytes_max;        /* uncommitted writes of one transaction in memory [64 MiB] */
-    uint32_t lazy_sync_ms;         /* [200] */
+    uint32_t sync_interval_ms;     /* of NQ_PERIODIC commits [200] */
     uint32_t log_segment_bytes;    /* of a new store; a multiple of 4 KiB [4 MiB] */
     uint32_t lane_blocks;          /* of a new store: its data file's segments are 18 times as many
                                       blocks of 4 KiB, and a few; at most [56] */
     bool must_exist;               /* fail rather than create */
-    bool is_manual; /* no background threads: the caller checkpoints, and lazy commits are synced by
-                     * the next durable one */
+    bool is_manual; /* no background threads: the caller checkpoints, and calls nq_store_keep */
 } nq_store_options;
 
 /* Opens, recovering if the last run did not close. `directory` is created if missing. Fails with
@@ -181,6 +183,11 @@ typedef struct nq_checkpoint_result {
     uint64_t pages_written;
 } nq_checkpoint_result;
 nq_status nq_store_checkpoint(nq_ctx *ctx, nq_store *store, nq_checkpoint_result *out_result);
+
+/* Does what the background threads would do now: syncs periodic commits that are due and makes the
+ * log's next segment. *out_next_ns is when to call again, on the monotonic clock; INT64_MAX: after
+ * the next commit. */
+nq_status nq_store_keep(nq_ctx *ctx, nq_store *store, int64_t *out_next_ns);
 
 /* Why the store refuses writes, or NQ_OK. Set once after a failed log write or fsync; never
  * cleared. */

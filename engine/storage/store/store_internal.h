@@ -90,7 +90,7 @@ struct nq_store {
     nq_mutex checkpoint_mutex;             /* guards the next three */
     nq_pager_root root;                    /* of the newest checkpoint on disk */
     _Atomic uint64_t checkpoint_log_start; /* of record bytes, at the last checkpoint */
-    _Atomic uint64_t checkpoint_log_written;
+    _Atomic uint64_t checkpoint_lsn;
 
     nq_mutex commit_mutex;
 
@@ -121,8 +121,11 @@ struct nq_store {
     nq_cond keeper_cond;
     bool is_stopping;
     bool is_checkpoint_wanted;
-    bool is_sync_wanted;
     bool is_segment_wanted;
+    /* When a sync must begin for the oldest periodic commit that may not be durable; INT64_MAX:
+     * there is none. Set under the lock, so that the syncer is woken for it; cleared by the syncer.
+     */
+    _Atomic int64_t sync_at_ns;
     nq_thread checkpointer;
     nq_thread syncer;
     bool has_checkpointer;
@@ -253,8 +256,9 @@ nq_status nq__replay(nq_ctx *ctx, nq_store *store);
 
 nq_status nq__keeper_start(nq_ctx *ctx, nq_store *store);
 void nq__keeper_stop(nq_store *store);
-/* After a commit: asks for a checkpoint if enough was logged, and for a sync if it was lazy. */
-void nq__keeper_notice(nq_store *store, bool is_lazy);
+/* After a commit: asks for a sync in time if it is periodic, and for a checkpoint or a log segment
+ * if it is time for one. */
+void nq__keeper_notice(nq_store *store, nq_durability durability);
 /* Asks for a checkpoint, which may find room on a full disk. */
 void nq__keeper_want_checkpoint(nq_store *store);
 

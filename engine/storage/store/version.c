@@ -210,11 +210,20 @@ void nq__version_install(nq_store *store, nq_version *version, nq_held_chunk *fr
     nq__version_release(store, before);
 }
 
-/* Publishes what may be; returns the version that must be durable first to get to `generation`, or
- * nothing to wait for. */
+/* What the log must be durable up to for `version` and all behind it, up to `generation`, to be
+ * published: one wait for all of them. Under the versions' lock. */
+static nq_lsn needed_lsn(const nq_version *version, uint64_t generation) {
+    nq_lsn lsn = version->lsn;
+    for (; version != NULL && version->generation <= generation; version = version->newer) {
+        lsn = version->is_durable ? version->lsn : lsn;
+    }
+    return lsn;
+}
+
+/* Publishes what may be. False: the rest needs the log durable up to *out_needed. */
 static bool publish_ready(nq_store *store, uint64_t generation, nq_lsn *out_needed) {
     nq_lsn durable_end = nq_log_durable_end(store->log);
-    bool is_waiting = false;
+    bool is_done = true;
     nq_mutex_lock(&store->version_mutex);
     for (;;) {
         nq_version *before = atomic_load(&store->published);
@@ -224,8 +233,8 @@ static bool publish_ready(nq_store *store, uint64_t generation, nq_lsn *out_need
         nq_version *next = before->newer;
         if (next->is_durable && next->lsn.value > durable_end.value &&
             !NQ_HAS_BUG(COMMIT_NOT_AWAITED)) { /* S3 */
-            *out_needed = next->lsn;
-            is_waiting = true;
+            *out_needed = needed_lsn(next, generation);
+            is_done = false;
             break;
         }
         atomic_store(&store->published, next);
@@ -235,12 +244,13 @@ static bool publish_ready(nq_store *store, uint64_t generation, nq_lsn *out_need
         nq_mutex_lock(&store->version_mutex);
     }
     nq_mutex_unlock(&store->version_mutex);
-    return is_waiting;
+    return is_done;
 }
 
 nq_status nq__version_publish(nq_ctx *ctx, nq_store *store, uint64_t generation) {
     nq_lsn needed;
-    while (publish_ready(store, generation, &needed)) {
+    while (atomic_load(&store->published_generation) < generation &&
+           !publish_ready(store, generation, &needed)) {
         nq_status status = nq_log_sync(ctx, store->log, needed);
         if (status != NQ_OK) {
             nq__store_fail(store, ctx);

@@ -1,98 +1,96 @@
 /* What the log's files share.
  *
- * L1 Groups begin at block boundaries, and a block that was synced is not written again.
- * L2 One group is in flight at a time; the next is written only after the sync of the one before
- *    returned.
- * L3 `durable_end` is moved only after that sync; nothing above it was acknowledged.
+ * L1 A block that was synced is not written again: after a sync the next group starts on a new one.
+ * L2 Groups reach the sink in order, one at a time. Each says how far the log was durable when it
+ *    was written, so a broken group below what a later one says had been durable: it is damage, and
+ *    no unfinished write.
+ * L3 `durable_end` is moved only after a sync; nothing above it was acknowledged as durable.
  * L4 `failure` once set is never cleared, and no write or sync begins after it.
- * L5 A segment's name is durable, and its bytes were written once, before a group goes into it. */
+ * L6 A group starts less than NQ__LOG_UNSYNCED_BYTES_MAX behind `durable_end`, so that recovery
+ * knows how far the groups of a run may lie that a crash has cut off. L7 The end of the log lies in
+ * room that exists. */
 #ifndef NQ_STORAGE_WAL_LOG_INTERNAL_H
 #define NQ_STORAGE_WAL_LOG_INTERNAL_H
 
 #include <stdatomic.h>
 
+#include "engine/ground/os/eventcount.h"
 #include "engine/ground/os/mutex.h"
 #include "engine/storage/wal/log.h"
 
 enum {
-    NQ__LOG_PATH_BYTES = 1024,
     NQ__LOG_BUFFER_BYTES = 1 << 20, /* a group is written when its buffer is full at the latest */
+    NQ__LOG_UNSYNCED_BYTES_MAX = 2 << 20,
+    NQ__LOG_PLACE_BYTES = 1100, /* of a description of a place in a sink */
 };
 
-/* A segment file: bytes [number * segment_bytes, (number + 1) * segment_bytes) of the log. */
-typedef struct nq_log_segment {
-    uint64_t number;
-    nq_file *file;
-} nq_log_segment;
-
-/* Records on their way to the disk; room for the group's header stands in front. */
+/* Records on their way to the sink; room for the group's header stands in front. */
 typedef struct nq_log_buffer {
     uint8_t *bytes;
-    size_t capacity;
-    size_t size; /* header included; NQ_LOG_GROUP_HEADER_BYTES when empty */
-    nq_lsn lsn;  /* of the group it becomes */
+    size_t capacity; /* and a block more, to be filled up with zeros */
+    size_t size;     /* header included; NQ_LOG_GROUP_HEADER_BYTES when empty */
+    nq_lsn lsn;      /* of the group it becomes */
     uint32_t record_count;
 } nq_log_buffer;
 
-struct nq_log {
-    nq_vfs *vfs;
-    char directory[NQ__LOG_PATH_BYTES];
-    uint64_t salt;
-    uint64_t segment_bytes;
+/* A stretch of one copy of the log, in memory. */
+typedef struct nq_log_window {
+    uint8_t *bytes;
+    size_t capacity;
+    size_t size;
+    nq_lsn lsn;
+} nq_log_window;
 
-    nq_mutex maker_mutex;     /* the turn of changing the files; held during I/O */
-    nq_mutex segment_mutex;   /* guards the list; files stay open while they are in it */
-    nq_log_segment *segments; /* ascending, without gaps */
-    size_t segment_count;
-    size_t segment_capacity;
+/* Where recovery stands, before nq_log_start. */
+typedef struct nq_log_reader {
+    nq_log_window windows[NQ_LOG_COPIES_MAX];
+    nq_log_group group;     /* being read; payload_bytes 0: none */
+    const uint8_t *payload; /* in a window */
+    size_t payload_offset;
+    nq_lsn end;         /* behind the newest whole group */
+    uint64_t cut_bytes; /* of unfinished groups behind it */
+} nq_log_reader;
+
+struct nq_log {
+    nq_log_sink *sink; /* the log's own */
+    uint64_t salt;
+    nq_log_reader reader;
+    bool is_started;
+
+    nq_mutex pen; /* the turn of sealing and writing groups; held during writes (L2) */
 
     nq_mutex mutex; /* guards what follows */
     nq_log_buffer buffers[2];
-    uint32_t active;    /* the buffer that fills */
-    bool is_flushing;   /* the other one is being written by the leader */
-    uint64_t batch;     /* groups sealed so far */
-    nq_cond flushed[2]; /* by batch parity: those who wait for a batch sleep apart */
-    nq_lsn previous;    /* the newest durable group */
-    nq_lsn end;         /* behind the newest record appended */
+    uint32_t active;         /* the buffer that fills; the other one may be being written */
+    nq_lsn previous;         /* the newest group sealed */
+    nq_lsn filled_end;       /* behind the newest block written */
+    nq_lsn end;              /* behind the newest record appended */
+    bool is_syncing;         /* somebody leads a sync */
+    uint64_t sync_number;    /* of the one in progress, or of the next */
+    nq_lsn sync_end;         /* how far it goes */
+    nq_eventcount synced[2]; /* by the sync's parity: those who wait for one sleep apart */
     nq_error failure;
     /* Changed under the mutex, read by anybody. */
-    _Atomic uint64_t durable_end;  /* an LSN */
-    _Atomic uint64_t segments_end; /* an LSN; under the segments' mutex */
+    _Atomic uint64_t written_end; /* an LSN: the sink has everything before */
+    _Atomic uint64_t durable_end; /* an LSN */
     _Atomic uint64_t bytes_written;
     _Atomic uint64_t bytes_appended;
     _Atomic uint64_t syncs;
     _Atomic uint32_t health; /* failure.code */
-
-    /* Reading, before nq_log_start. */
-    nq_log_group group; /* being read; payload_bytes 0: none */
-    uint8_t *payload;
-    size_t payload_capacity;
-    size_t payload_offset;
-    nq_lsn read_end;    /* behind the newest whole group, at a block boundary */
-    uint64_t cut_bytes; /* of an unfinished group behind it */
-    bool is_started;
 };
 
-/* Sets the failure, if there is none yet, from a context that has just failed. */
+/* Sets the failure, if there is none yet, from a context that has just failed. Under the mutex, as
+ * the next. */
 void nq__log_fail(nq_log *log, const nq_ctx *ctx);
+/* Fails because of the failure. */
+nq_status nq__log_refuse(nq_ctx *ctx, const nq_log *log);
 
-/* ---- Segments ---- */
+/* ---- read.c ---- */
 
-/* Opens every segment from the one of `start` on; removes older ones. */
-nq_status nq__log_segments_open(nq_ctx *ctx, nq_log *log, nq_lsn start);
-void nq__log_segments_close(nq_log *log);
-
-/* Makes sure that segments up to `end` exist. */
-nq_status nq__log_segments_extend(nq_ctx *ctx, nq_log *log, nq_lsn end);
-
-/* Behind the last segment. */
-uint64_t nq__log_segments_end(nq_log *log);
-
-/* Reads or writes log bytes across segments; all of them must exist. Sync makes the segments that
- * hold [lsn, lsn + bytes) durable. */
-nq_status nq__log_bytes_read(nq_ctx *ctx, nq_log *log, nq_lsn lsn, uint8_t *out_bytes, size_t size);
-nq_status nq__log_bytes_write(nq_ctx *ctx, nq_log *log, nq_lsn lsn, const uint8_t *bytes,
-                              size_t size);
-nq_status nq__log_bytes_sync(nq_ctx *ctx, nq_log *log, nq_lsn lsn, size_t size);
+/* Overwrites the groups that lie behind the end that recovery has found. Written one after the
+ * other without a sync, some of a run's last groups may have survived the crash that broke one
+ * before. */
+nq_status nq__log_wipe_tail(nq_ctx *ctx, nq_log *log);
+void nq__log_reader_deinit(nq_log_reader *reader);
 
 #endif

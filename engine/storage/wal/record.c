@@ -7,7 +7,9 @@
 
 #include <assert.h>
 
-enum { LOG_MAGIC = 0x474c514e, LOG_VERSION = 1 };
+/* Version 1 synced every group before it wrote the next, and had a zero where `unsynced_bytes` is.
+ */
+enum { LOG_VERSION_MIN = 1, LOG_VERSION = 2 };
 
 /* As on disk, little-endian. */
 typedef struct group_bytes {
@@ -19,7 +21,7 @@ typedef struct group_bytes {
     uint64_t previous;
     uint64_t salt;
     uint32_t record_count;
-    uint32_t zero;
+    uint32_t unsynced_bytes;
 } group_bytes;
 
 typedef struct record_bytes {
@@ -50,7 +52,14 @@ static uint32_t checksum(const void *bytes, size_t size, nq_lsn lsn, uint64_t sa
 
 /* The bytes of a kind between its header and its key. */
 static size_t fixed_bytes(nq_record_kind kind) {
-    return kind == NQ_RECORD_COMMIT ? sizeof(commit_bytes) : sizeof(uint32_t);
+    switch (kind) {
+    case NQ_RECORD_COMMIT:
+        return sizeof(commit_bytes);
+    case NQ_RECORD_ROLLBACK:
+        return 0;
+    default:
+        return sizeof(uint32_t);
+    }
 }
 
 size_t nq_record_bytes(const nq_log_record *record) {
@@ -71,7 +80,7 @@ void nq_record_encode(const nq_log_record *record, nq_lsn lsn, uint64_t salt, ui
     if (record->kind == NQ_RECORD_COMMIT) {
         commit_bytes commit = {record->generation, record->time_us};
         memcpy(next, &commit, sizeof commit);
-    } else {
+    } else if (record->kind != NQ_RECORD_ROLLBACK) {
         memcpy(next, &record->tree, sizeof record->tree);
     }
     next += fixed_bytes(record->kind);
@@ -97,6 +106,7 @@ static bool is_well_formed(const record_bytes *header) {
     case NQ_RECORD_TREE_CREATE:
     case NQ_RECORD_TREE_DROP:
     case NQ_RECORD_COMMIT:
+    case NQ_RECORD_ROLLBACK:
         rest = NQ_LOG_RECORD_HEADER_BYTES + fixed_bytes((nq_record_kind)header->kind) +
                header->key_bytes;
         break;
@@ -128,7 +138,7 @@ bool nq_record_decode(nq_bytes bytes, nq_lsn lsn, uint64_t salt, nq_log_record *
         memcpy(&commit, next, sizeof commit);
         out_record->generation = commit.generation;
         out_record->time_us = commit.time_us;
-    } else {
+    } else if (header.kind != NQ_RECORD_ROLLBACK) {
         memcpy(&out_record->tree, next, sizeof out_record->tree);
     }
     next += fixed_bytes(out_record->kind);
@@ -141,13 +151,14 @@ bool nq_record_decode(nq_bytes bytes, nq_lsn lsn, uint64_t salt, nq_log_record *
 
 void nq_log_group_encode(const nq_log_group *group, uint64_t salt, uint8_t *out_bytes) {
     group_bytes bytes = {
-        .magic = LOG_MAGIC,
+        .magic = NQ_LOG_GROUP_MAGIC,
         .format_version = LOG_VERSION,
         .payload_bytes = group->payload_bytes,
         .lsn = group->lsn.value,
         .previous = group->previous.value,
         .salt = salt,
         .record_count = group->record_count,
+        .unsynced_bytes = group->unsynced_bytes,
     };
     bytes.crc = checksum(&bytes, sizeof bytes, group->lsn, salt);
     memcpy(out_bytes, &bytes, sizeof bytes);
@@ -157,15 +168,17 @@ bool nq_log_group_decode(const uint8_t *bytes, nq_lsn lsn, uint64_t salt, nq_log
     memset(out_group, 0, sizeof *out_group);
     group_bytes g;
     memcpy(&g, bytes, sizeof g);
-    if (g.magic != LOG_MAGIC || g.lsn != lsn.value || g.salt != salt ||
-        g.crc != checksum(&g, sizeof g, lsn, salt) || g.format_version != LOG_VERSION ||
-        g.payload_bytes > NQ_LOG_GROUP_BYTES_MAX || g.previous > g.lsn) {
+    if (g.magic != NQ_LOG_GROUP_MAGIC || g.lsn != lsn.value || g.salt != salt ||
+        g.crc != checksum(&g, sizeof g, lsn, salt) || g.format_version < LOG_VERSION_MIN ||
+        g.format_version > LOG_VERSION || g.payload_bytes > NQ_LOG_GROUP_BYTES_MAX ||
+        g.previous > g.lsn || g.unsynced_bytes > g.lsn) {
         return false;
     }
     out_group->lsn = lsn;
     out_group->previous.value = g.previous;
     out_group->payload_bytes = g.payload_bytes;
     out_group->record_count = g.record_count;
+    out_group->unsynced_bytes = g.unsynced_bytes;
     return true;
 }
 

@@ -10,8 +10,10 @@
 #include "engine/storage/wal/lsn.h"
 
 enum {
-    NQ_LOG_BLOCK_BYTES = 4096, /* groups start at multiples: a synced block is not written again */
+    NQ_LOG_BLOCK_BYTES = 4096, /* a block that was synced is not written again */
+    NQ_LOG_GROUP_ALIGN = 8,    /* where groups may start in a block that was not */
     NQ_LOG_GROUP_HEADER_BYTES = 48,
+    NQ_LOG_GROUP_MAGIC = 0x474c514e, /* behind its checksum */
     NQ_LOG_RECORD_HEADER_BYTES = 12,
     NQ_LOG_RECORD_BYTES_MAX = (16 << 20) + 4096,
     NQ_LOG_GROUP_BYTES_MAX = 2 * NQ_LOG_RECORD_BYTES_MAX,
@@ -46,18 +48,35 @@ bool nq_record_decode(nq_bytes bytes, nq_lsn lsn, uint64_t salt, nq_log_record *
 
 typedef struct nq_log_group {
     nq_lsn lsn;             /* where its header stands */
-    nq_lsn previous;        /* the group before it, which was durable when this one was written */
+    nq_lsn previous;        /* the group before it; 0: unknown */
     uint32_t payload_bytes; /* of records after the header */
     uint32_t record_count;
+    uint32_t unsynced_bytes; /* before it, not known to be durable when it was written */
 } nq_log_group;
+
+/* Everything before was durable when the group was written. */
+static inline nq_lsn nq_log_group_durable(const nq_log_group *group) {
+    return (nq_lsn){group->lsn.value - group->unsynced_bytes};
+}
 
 void nq_log_group_encode(const nq_log_group *group, uint64_t salt, uint8_t *out_bytes);
 
 /* False: there is no valid group header for position `lsn`. */
 bool nq_log_group_decode(const uint8_t *bytes, nq_lsn lsn, uint64_t salt, nq_log_group *out_group);
 
+/* Whether there may be one, at the price of a look: for searching many places. */
+static inline bool nq_log_group_is_likely(const uint8_t *bytes) {
+    uint32_t magic;
+    memcpy(&magic, bytes + sizeof(uint32_t), sizeof magic);
+    return magic == NQ_LOG_GROUP_MAGIC;
+}
+
 /* Whether every record of a group is whole and valid; `payload` begins after the header. */
 bool nq_log_group_is_valid(const nq_log_group *group, nq_bytes payload, uint64_t salt);
+
+static inline uint64_t nq_log_group_align(uint64_t bytes) {
+    return (bytes + NQ_LOG_GROUP_ALIGN - 1) & ~(uint64_t)(NQ_LOG_GROUP_ALIGN - 1);
+}
 
 static inline uint64_t nq_log_block_align(uint64_t bytes) {
     return (bytes + NQ_LOG_BLOCK_BYTES - 1) & ~(uint64_t)(NQ_LOG_BLOCK_BYTES - 1);

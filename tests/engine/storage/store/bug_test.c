@@ -33,6 +33,9 @@ static const char *hunt(uint64_t seed) {
     campaign_counts counts = {0};
     const char *failure = seed == 1 ? campaign_isolation() : NULL;
     if (failure == NULL) {
+        failure = campaign_log(seed, &counts);
+    }
+    if (failure == NULL) {
         failure = campaign_crashes(seed, &counts);
     }
     return failure != NULL ? failure : campaign_bit_flips(seed, 60, &counts);

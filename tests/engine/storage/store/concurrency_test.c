@@ -171,7 +171,7 @@ static void transfers_by_many_threads_keep_the_sum(void **state) {
                                 .checkpoint_log_bytes = 128 << 10,
                                 .log_segment_bytes = 256 << 10,
                                 .lane_blocks = 1,
-                                .lazy_sync_ms = 2};
+                                .sync_interval_ms = 2};
     bank b = {.next_seed = 1};
     assert_int_equal(nq_store_open(&ctx, nq_sim_vfs_as_vfs(disk), "db", &options, &b.store), NQ_OK);
     fill(&b);

@@ -9,13 +9,18 @@
 typedef struct campaign_counts {
     uint64_t crashes;
     uint64_t cuts_in_recovery;
+    uint64_t log_crashes;
     uint64_t flips;
     uint64_t flips_noticed;  /* the store refused to open, to read, or to verify, or cut the log */
     uint64_t flips_repaired; /* it restored pages from parity */
 } campaign_counts;
 
-/* The power fails before every I/O of a seeded run, and again inside the recovery from it; every
- * other time one of the superblocks is lost as well. */
+/* The power fails before every I/O of a seeded run of the log alone, and the process ends. */
+const char *campaign_log(uint64_t seed, campaign_counts *counts);
+
+/* The power fails before every I/O of a seeded run, again inside the recovery from it, and after
+ * some more commits; every other time one of the superblocks is lost as well. Or the process ends.
+ */
 const char *campaign_crashes(uint64_t seed, campaign_counts *counts);
 
 /* Bits of the files flip while nobody looks. */

@@ -2,13 +2,15 @@
  * the store recovered from it. */
 #include <stdio.h>
 
+#include "engine/ground/os/sim_clock.h"
 #include "engine/ground/os/sim_vfs.h"
 #include "engine/ground/os/thread.h"
 #include "engine/storage/pager/superblock.h"
 #include "tests/engine/storage/support/campaign.h"
 #include "tests/engine/storage/support/workload.h"
 
-enum { COMMITS = 40 };
+enum { COMMITS = 40, PROCESS_END_EVERY = 3 };
+static const int64_t clock_start_ns = INT64_C(1000000000);
 
 typedef struct crash_run {
     nq_sim_vfs *disk;
@@ -18,36 +20,92 @@ typedef struct crash_run {
     char failure[700]; /* the first */
 } crash_run;
 
-/* One crash to recover from. Runs on a thread of its own: the run it interrupts holds locks. */
+typedef enum interruption {
+    POWER_CUT,
+    POWER_CUT_TWICE, /* and again inside the recovery */
+    PROCESS_END,     /* what the kernel has been given stays */
+    INTERRUPTION_COUNT
+} interruption;
+
+static const char *const interruption_names[] = {"power cut", "power cut and again inside recovery",
+                                                 "end of the process"};
+
+/* One interruption to recover from. Runs on a thread of its own: the run it interrupts holds locks.
+ */
 typedef struct recovery {
     crash_run *run;
     nq_sim_vfs *disk;
     uint64_t io;
-    bool is_cut; /* the power fails once more, inside */
+    interruption kind;
 } recovery;
 
-static bool fail_recovery(recovery *r, const char *what) {
-    snprintf(r->run->failure, sizeof r->run->failure, "seed %llu, crash before I/O %llu%s: %s",
-             (unsigned long long)r->run->seed, (unsigned long long)r->io,
-             r->is_cut ? ", and inside recovery" : "", what);
+static bool fail_recovery(recovery *r, const char *when, const char *what) {
+    snprintf(r->run->failure, sizeof r->run->failure, "seed %llu, %s before I/O %llu%s: %s",
+             (unsigned long long)r->run->seed, interruption_names[r->kind],
+             (unsigned long long)r->io, when, what);
     return false;
 }
 
-/* Opens what a crash left and holds it against the workload. */
-static bool recover_and_check(recovery *r) {
+static nq_status open_store(nq_ctx *ctx, recovery *r, nq_store **out_store) {
+    nq_store_options options = workload_store_options();
+    return nq_store_open(ctx, nq_sim_vfs_as_vfs(r->disk), "db", &options, out_store);
+}
+
+/* Opens what is there and holds it against a workload; *out_found is the state it holds. The store
+ * stays open. */
+static bool open_and_check(recovery *r, const char *when, const workload *w, nq_store **out_store,
+                           size_t *out_found) {
     nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);
-    nq_store_options options = workload_store_options();
-    nq_store *store;
-    if (nq_store_open(&ctx, nq_sim_vfs_as_vfs(r->disk), "db", &options, &store) != NQ_OK) {
-        return fail_recovery(r, ctx.error.message);
+    if (open_store(&ctx, r, out_store) != NQ_OK) {
+        return fail_recovery(r, when, ctx.error.message);
     }
+    const char *difference = workload_check(*out_store, w, out_found);
+    if (difference != NULL) {
+        (void)nq_store_close(&ctx, *out_store);
+        return fail_recovery(r, when, difference);
+    }
+    return true;
+}
+
+static bool close_store(recovery *r, const char *when, nq_store *store) {
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    return nq_store_close(&ctx, store) == NQ_OK || fail_recovery(r, when, ctx.error.message);
+}
+
+/* Life goes on after the recovery, until the power fails once more: nothing of what the first
+ * recovery cut off may come back. */
+static bool live_on(recovery *r, nq_store *store, size_t state) {
+    static const char when[] = ", and after some more commits";
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    workload w;
     size_t found;
-    const char *difference = workload_check(store, &r->run->work, &found);
-    if (nq_store_close(&ctx, store) != NQ_OK && difference == NULL) {
-        difference = ctx.error.message;
+    workload_fork(&r->run->work, state, r->io, &w);
+    nq_status status = workload_run(&ctx, &w, store, 1 + r->io % 3);
+    nq_sim_vfs_cut_power(r->disk);
+    nq_error error = ctx.error;
+    (void)nq_store_close(&ctx, store);
+    nq_sim_vfs_restart(r->disk);
+    bool is_right = status == NQ_OK ? open_and_check(r, when, &w, &store, &found)
+                                    : fail_recovery(r, when, error.message);
+    workload_deinit(&w);
+    return is_right && close_store(r, when, store);
+}
+
+static bool recover_and_check(recovery *r) {
+    workload expected = r->run->work;
+    if (r->kind == PROCESS_END) {
+        expected.acknowledged = expected.committed;
     }
-    return difference == NULL || fail_recovery(r, difference);
+    nq_store *store;
+    size_t found;
+    if (!open_and_check(r, "", &expected, &store, &found)) {
+        return false;
+    }
+    bool is_over = r->kind == POWER_CUT_TWICE || r->io % 2 != 0;
+    return is_over ? close_store(r, "", store) : live_on(r, store, found);
 }
 
 /* Every other time one superblock is unreadable, as a bad sector makes it. */
@@ -66,17 +124,16 @@ static void lose_a_superblock(recovery *r) {
 static bool recover_until_cut(recovery *r) {
     nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);
-    nq_store_options options = workload_store_options();
     nq_rng rng = {r->run->seed * 1000003 + r->io};
     nq_sim_vfs_fault_at(r->disk, NQ_SIM_POWER_CUT, 1 + nq_rng_below(&rng, 24));
     nq_store *store;
-    nq_status status = nq_store_open(&ctx, nq_sim_vfs_as_vfs(r->disk), "db", &options, &store);
+    nq_status status = open_store(&ctx, r, &store);
     if (status == NQ_OK) {
         status = nq_store_close(&ctx, store);
     }
     bool is_on = nq_sim_vfs_is_on(r->disk);
     if (status != NQ_OK && is_on) {
-        return fail_recovery(r, ctx.error.message);
+        return fail_recovery(r, "", ctx.error.message);
     }
     r->run->counts->cuts_in_recovery += is_on ? 0 : 1;
     nq_sim_vfs_fault_at(r->disk, NQ_SIM_POWER_CUT, 0);
@@ -86,30 +143,38 @@ static bool recover_until_cut(recovery *r) {
 
 static void run_recovery(void *argument) {
     recovery *r = argument;
-    if (!r->is_cut || recover_until_cut(r)) {
+    if (r->kind != POWER_CUT_TWICE || recover_until_cut(r)) {
         lose_a_superblock(r);
         recover_and_check(r);
     }
 }
 
+static void interrupt(crash_run *run, interruption kind, uint64_t io) {
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    recovery r = {.run = run, .io = io, .kind = kind};
+    nq_thread thread;
+    if (nq_sim_vfs_clone(&ctx, run->disk, io * INTERRUPTION_COUNT + kind, &r.disk) != NQ_OK) {
+        fail_recovery(&r, "", ctx.error.message);
+        return;
+    }
+    if (kind != PROCESS_END) {
+        nq_sim_vfs_crash(r.disk);
+    }
+    if (nq_thread_start(&ctx, &thread, "recovery", run_recovery, &r) == NQ_OK) {
+        nq_thread_join(&thread);
+    } else {
+        fail_recovery(&r, "", ctx.error.message);
+    }
+    nq_sim_vfs_destroy(r.disk);
+}
+
 static void crash_here(void *user, uint64_t io) {
     crash_run *run = user;
-    for (int round = 0; round < 2 && run->failure[0] == 0; round++) {
-        nq_ctx ctx;
-        nq_ctx_init(&ctx, NULL);
-        recovery r = {.run = run, .io = io, .is_cut = round == 1};
-        nq_thread thread;
-        if (nq_sim_vfs_clone(&ctx, run->disk, io * 2 + (uint64_t)round, &r.disk) != NQ_OK) {
-            fail_recovery(&r, ctx.error.message);
-            return;
+    for (int kind = 0; kind < INTERRUPTION_COUNT && run->failure[0] == 0; kind++) {
+        if (kind != PROCESS_END || io % PROCESS_END_EVERY == 0) {
+            interrupt(run, (interruption)kind, io);
         }
-        nq_sim_vfs_crash(r.disk);
-        if (nq_thread_start(&ctx, &thread, "recovery", run_recovery, &r) == NQ_OK) {
-            nq_thread_join(&thread);
-        } else {
-            fail_recovery(&r, ctx.error.message);
-        }
-        nq_sim_vfs_destroy(r.disk);
     }
     run->counts->crashes++;
 }
@@ -123,6 +188,7 @@ const char *campaign_crashes(uint64_t seed, campaign_counts *counts) {
     if (nq_sim_vfs_create(&ctx, &sim, &run.disk) != NQ_OK) {
         return "no disk";
     }
+    nq_sim_clock_start(clock_start_ns, clock_start_ns);
     workload_init(&run.work, seed);
     nq_sim_vfs_set_observer(run.disk, crash_here, &run);
     nq_store_options options = workload_store_options();
@@ -141,6 +207,7 @@ const char *campaign_crashes(uint64_t seed, campaign_counts *counts) {
         snprintf(run.failure, sizeof run.failure, "seed %llu: %s", (unsigned long long)seed,
                  error.message);
     }
+    nq_sim_clock_stop();
     workload_deinit(&run.work);
     nq_sim_vfs_destroy(run.disk);
     return run.failure[0] == 0 ? NULL : run.failure;

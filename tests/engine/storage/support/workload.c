@@ -4,23 +4,44 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KEYS = 160, OPS_MAX = 12, VALUE_BYTES_MAX = 30000 };
+#include "engine/ground/os/clock.h"
+#include "engine/ground/os/sim_clock.h"
+
+enum { KEYS = 160, OPS_MAX = 12, VALUE_BYTES_MAX = 30000, SYNC_INTERVAL_MS = 100 };
 
 nq_store_options workload_store_options(void) {
     return (nq_store_options){.cache_bytes = 1,
                               .checkpoint_log_bytes = 256 << 10,
                               .log_segment_bytes = 64 << 10,
                               .lane_blocks = 1,
+                              .sync_interval_ms = SYNC_INTERVAL_MS,
                               .is_manual = true};
 }
 
-void workload_init(workload *w, uint64_t seed) {
-    *w = (workload){.rng = {seed}, .state_count = 1, .state_capacity = 1};
-    w->states = calloc(1, sizeof *w->states);
-    w->has_request = calloc(1, sizeof *w->has_request);
-    if (w->states == NULL || w->has_request == NULL) {
+static void reserve_states(workload *w, size_t capacity) {
+    w->state_capacity = capacity;
+    w->states = realloc(w->states, capacity * sizeof *w->states);
+    w->has_request = realloc(w->has_request, capacity * sizeof *w->has_request);
+    w->periodic_ns = realloc(w->periodic_ns, capacity * sizeof *w->periodic_ns);
+    if (w->states == NULL || w->has_request == NULL || w->periodic_ns == NULL) {
         abort();
     }
+}
+
+/* Takes the reference over. */
+static void push_state(workload *w, const reference *state, bool has_request) {
+    if (w->state_count == w->state_capacity) {
+        reserve_states(w, w->state_capacity * 2);
+    }
+    w->has_request[w->state_count] = has_request;
+    w->periodic_ns[w->state_count] = INT64_MAX;
+    w->states[w->state_count++] = *state;
+}
+
+void workload_init(workload *w, uint64_t seed) {
+    *w = (workload){.rng = {seed}};
+    reserve_states(w, 1);
+    push_state(w, &(reference){0}, false);
 }
 
 void workload_deinit(workload *w) {
@@ -29,6 +50,7 @@ void workload_deinit(workload *w) {
     }
     free(w->states);
     free(w->has_request);
+    free(w->periodic_ns);
 }
 
 void workload_rewind(workload *w, size_t state) {
@@ -39,17 +61,20 @@ void workload_rewind(workload *w, size_t state) {
     w->acknowledged = state;
 }
 
-static void push_state(workload *w, const reference *state, bool has_request) {
-    if (w->state_count == w->state_capacity) {
-        w->state_capacity *= 2;
-        w->states = realloc(w->states, w->state_capacity * sizeof *w->states);
-        w->has_request = realloc(w->has_request, w->state_capacity * sizeof *w->has_request);
-        if (w->states == NULL || w->has_request == NULL) {
-            abort();
-        }
+void workload_fork(const workload *w, size_t state, uint64_t seed, workload *out_fork) {
+    *out_fork = *w;
+    out_fork->rng = (nq_rng){seed};
+    out_fork->states = NULL;
+    out_fork->has_request = NULL;
+    out_fork->periodic_ns = NULL;
+    out_fork->state_count = 0;
+    reserve_states(out_fork, state + 1);
+    for (size_t i = 0; i <= state; i++) {
+        reference copy;
+        reference_copy(&w->states[i], &copy);
+        push_state(out_fork, &copy, w->has_request[i]);
     }
-    w->has_request[w->state_count] = has_request;
-    w->states[w->state_count++] = *state;
+    workload_rewind(out_fork, state);
 }
 
 /* ---- Names ---- */
@@ -204,6 +229,14 @@ static nq_status write_all(nq_ctx *ctx, workload *w, nq_txn *txn, reference *sta
     return NQ_OK;
 }
 
+static nq_durability random_durability(workload *w) {
+    uint64_t dice = nq_rng_below(&w->rng, 10);
+    if (dice < 6 || w->is_durable_only) {
+        return NQ_DURABLE;
+    }
+    return dice < 8 ? NQ_PERIODIC : NQ_LAZY;
+}
+
 static nq_status run_transaction(nq_ctx *ctx, workload *w, nq_store *store) {
     nq_txn *txn;
     nq_txn_options options = {.isolation = (nq_isolation)nq_rng_below(&w->rng, 3)};
@@ -220,7 +253,7 @@ static nq_status run_transaction(nq_ctx *ctx, workload *w, nq_store *store) {
     nq_bytes id = number_bytes(id_room, 'r', w->state_count);
     bool has_request = nq_rng_below(&w->rng, 5) == 0;
     nq_commit_options commit = {
-        .durability = nq_rng_below(&w->rng, 10) < 7 || w->is_durable_only ? NQ_DURABLE : NQ_LAZY,
+        .durability = random_durability(w),
         .request_id = has_request ? id : (nq_bytes){0},
         .request_result = has_request ? id : (nq_bytes){0},
     };
@@ -231,8 +264,27 @@ static nq_status run_transaction(nq_ctx *ctx, workload *w, nq_store *store) {
         if (commit.durability == NQ_DURABLE) {
             w->acknowledged = w->committed;
         }
+        if (commit.durability == NQ_PERIODIC) {
+            w->periodic_ns[w->committed] = nq_clock_monotonic_ns();
+        }
     }
     return status;
+}
+
+/* Some time passes, then the store does its housekeeping: periodic commits an interval old are
+ * durable now. */
+static nq_status wait_and_keep(nq_ctx *ctx, workload *w, nq_store *store) {
+    const int64_t interval_ns = INT64_C(1000000) * SYNC_INTERVAL_MS;
+    nq_sim_clock_advance((int64_t)nq_rng_below(&w->rng, 2 * (uint64_t)interval_ns));
+    int64_t now = nq_clock_monotonic_ns();
+    int64_t next_ns;
+    NQ_TRY(nq_store_keep(ctx, store, &next_ns));
+    for (size_t i = w->acknowledged; i <= w->committed; i++) {
+        if (w->periodic_ns[i] <= now - interval_ns) {
+            w->acknowledged = i;
+        }
+    }
+    return NQ_OK;
 }
 
 nq_status workload_run(nq_ctx *ctx, workload *w, nq_store *store, size_t commit_count) {
@@ -245,6 +297,8 @@ nq_status workload_run(nq_ctx *ctx, workload *w, nq_store *store, size_t commit_
         if (dice < 8) {
             status = nq_store_checkpoint(ctx, store, NULL);
             w->acknowledged = status == NQ_OK ? w->committed : w->acknowledged;
+        } else if (dice < 20 && dice >= 16) {
+            status = wait_and_keep(ctx, w, store);
         } else if (dice < 12 && reader == NULL) {
             nq_txn_options options = {.isolation = NQ_REPEATABLE_READ, .read_only = true};
             reader_state = w->committed;

@@ -21,7 +21,8 @@ typedef struct workload {
     uint32_t trees[WORKLOAD_TREES_MAX]; /* every tree ever created */
     size_t tree_count;
     bool *has_request;    /* by commit */
-    bool is_durable_only; /* no lazy commits */
+    int64_t *periodic_ns; /* by commit: when it was made, if it is periodic; INT64_MAX otherwise */
+    bool is_durable_only; /* no lazy or periodic commits */
 } workload;
 
 /* Small pages of everything, so that a short run meets evictions, several segments and splits. */
@@ -42,5 +43,7 @@ const char *workload_check(nq_store *store, const workload *w, size_t *out_state
 
 /* After recovery the run goes on from the state that was found. */
 void workload_rewind(workload *w, size_t state);
+/* The same as another run, which is not touched. */
+void workload_fork(const workload *w, size_t state, uint64_t seed, workload *out_fork);
 
 #endif

@@ -12,13 +12,14 @@
 #include "engine/ground/os/sim_vfs.h"
 #include "engine/ground/os/thread.h"
 #include "engine/storage/wal/log.h"
+#include "engine/storage/wal/log_segment.h"
 
-enum { SEGMENT_BYTES = 32 << 10 };
+enum { SEGMENT_BYTES = 32 << 10, SALT = 5 };
 
 typedef struct fixture {
     nq_ctx ctx;
     nq_sim_vfs *disk;
-    nq_log_options options;
+    nq_log_segment_options segments;
     nq_log *log;
 } fixture;
 
@@ -26,19 +27,23 @@ static void set_up(fixture *f) {
     nq_ctx_init(&f->ctx, NULL);
     nq_sim_options sim = {.seed = 1};
     assert_int_equal(nq_sim_vfs_create(&f->ctx, &sim, &f->disk), NQ_OK);
-    f->options = (nq_log_options){.vfs = nq_sim_vfs_as_vfs(f->disk),
-                                  .directory = "log",
-                                  .salt = 5,
-                                  .segment_bytes = SEGMENT_BYTES};
-    assert_int_equal(nq_vfs_make_dir(&f->ctx, f->options.vfs, "log"), NQ_OK);
-    assert_int_equal(nq_vfs_sync_dir(&f->ctx, f->options.vfs, "."), NQ_OK);
-    assert_int_equal(nq_log_create(&f->ctx, &f->options), NQ_OK);
+    f->segments = (nq_log_segment_options){
+        .vfs = nq_sim_vfs_as_vfs(f->disk), .directory = "log", .segment_bytes = SEGMENT_BYTES};
+    assert_int_equal(nq_vfs_make_dir(&f->ctx, f->segments.vfs, "log"), NQ_OK);
+    assert_int_equal(nq_vfs_sync_dir(&f->ctx, f->segments.vfs, "."), NQ_OK);
+    assert_int_equal(nq_log_segments_create(&f->ctx, &f->segments, (nq_lsn){0}), NQ_OK);
     f->log = NULL;
+}
+
+static void open_log(fixture *f, nq_lsn start) {
+    nq_log_options options = {.salt = SALT};
+    assert_int_equal(nq_log_segments_open(&f->ctx, &f->segments, start, &options.sink), NQ_OK);
+    assert_int_equal(nq_log_open(&f->ctx, &options, start, &f->log), NQ_OK);
 }
 
 /* Opens from `start` and reads to the end; returns the number of records, *out_end behind them. */
 static uint64_t reopen(fixture *f, nq_lsn start, nq_lsn *out_end, uint64_t *out_cut) {
-    assert_int_equal(nq_log_open(&f->ctx, &f->options, start, &f->log), NQ_OK);
+    open_log(f, start);
     uint64_t count = 0;
     *out_end = start;
     for (;;) {
@@ -100,6 +105,74 @@ static void what_was_synced_is_read_back_after_a_crash(void **state) {
     tear_down(&f);
 }
 
+static nq_lsn append_and_write(fixture *f, size_t value_bytes) {
+    nq_lsn end = append(f, value_bytes);
+    assert_int_equal(nq_log_write(&f->ctx, f->log, end), NQ_OK);
+    return end;
+}
+
+/* Puts a copy of the disk in its place as it is, page cache included: the process has ended. */
+static void end_process(fixture *f) {
+    nq_sim_vfs *copy;
+    assert_int_equal(nq_sim_vfs_clone(&f->ctx, f->disk, 2, &copy), NQ_OK);
+    nq_sim_vfs_cut_power(f->disk);
+    nq_log_close(f->log);
+    nq_sim_vfs_destroy(f->disk);
+    f->disk = copy;
+    f->segments.vfs = nq_sim_vfs_as_vfs(copy);
+}
+
+static void what_was_written_survives_the_end_of_the_process(void **state) {
+    (void)state;
+    fixture f;
+    nq_lsn end;
+    uint64_t cut;
+    set_up(&f);
+    reopen(&f, (nq_lsn){0}, &end, &cut);
+    nq_lsn last = {0};
+    for (int i = 0; i < 50; i++) {
+        last = i % 7 == 0 ? append_durably(&f, 200) : append_and_write(&f, (size_t)i * 100);
+    }
+    append(&f, 10); /* in the buffer only */
+    end_process(&f);
+    assert_int_equal(reopen(&f, (nq_lsn){0}, &end, &cut), 50);
+    assert_int_equal(end.value, last.value);
+    assert_int_equal(cut, 0);
+    tear_down(&f);
+}
+
+static void small_groups_share_blocks_until_they_are_synced(void **state) {
+    (void)state;
+    fixture f;
+    nq_lsn end;
+    uint64_t cut;
+    set_up(&f);
+    reopen(&f, (nq_lsn){0}, &end, &cut);
+    for (int i = 0; i < 10; i++) {
+        end = append_and_write(&f, 50);
+    }
+    assert_true(end.value < NQ_LOG_BLOCK_BYTES);
+    assert_int_equal(nq_log_durable_end(f.log).value, 0);
+    assert_int_equal(nq_log_sync(&f.ctx, f.log, end), NQ_OK);
+    assert_int_equal(nq_log_durable_end(f.log).value, NQ_LOG_BLOCK_BYTES);
+    assert_true(append(&f, 1).value > NQ_LOG_BLOCK_BYTES);
+    tear_down(&f);
+}
+
+static void the_unsynced_part_of_the_log_is_bounded(void **state) {
+    (void)state;
+    fixture f;
+    nq_lsn end;
+    uint64_t cut;
+    set_up(&f);
+    reopen(&f, (nq_lsn){0}, &end, &cut);
+    for (int i = 0; i < 200; i++) {
+        end = append_and_write(&f, 50000);
+        assert_true(end.value < nq_log_durable_end(f.log).value + (3 << 20));
+    }
+    tear_down(&f);
+}
+
 static void records_larger_than_a_segment_and_the_buffer_survive(void **state) {
     (void)state;
     fixture f;
@@ -119,7 +192,27 @@ static void records_larger_than_a_segment_and_the_buffer_survive(void **state) {
     tear_down(&f);
 }
 
-static void a_broken_group_with_others_behind_it_is_refused(void **state) {
+/* Flips a bit of the third group and expects to be told where, after two records. */
+static void expect_refusal(fixture *f) {
+    nq_lsn end;
+    assert_true(nq_sim_vfs_flip_bit(f->disk, "log/0000000000000000.log", 2 * 4096 + 60, 3));
+    open_log(f, (nq_lsn){0});
+    nq_status status = NQ_OK;
+    int count = -1;
+    while (status == NQ_OK) {
+        nq_log_record record;
+        bool is_end;
+        status = nq_log_read(&f->ctx, f->log, &record, &end, &is_end);
+        assert_false(status == NQ_OK && is_end);
+        count++;
+    }
+    assert_int_equal(status, NQ_LOG_CORRUPT);
+    assert_int_equal(count, 2);
+    assert_non_null(strstr(f->ctx.error.message, "log/0000000000000000.log, offset 8192"));
+    assert_non_null(strstr(f->ctx.error.message, "log/0000000000000000.log, offset 12288"));
+}
+
+static void a_broken_group_below_the_durable_end_is_refused_and_named(void **state) {
     (void)state;
     fixture f;
     nq_lsn end;
@@ -130,19 +223,23 @@ static void a_broken_group_with_others_behind_it_is_refused(void **state) {
         append_durably(&f, 100);
     }
     nq_log_close(f.log);
-    assert_true(nq_sim_vfs_flip_bit(f.disk, "log/0000000000000000.log", 2 * 4096 + 60, 3));
-    assert_int_equal(nq_log_open(&f.ctx, &f.options, (nq_lsn){0}, &f.log), NQ_OK);
-    nq_status status = NQ_OK;
-    int count = -1;
-    while (status == NQ_OK) {
-        nq_log_record record;
-        bool is_end;
-        status = nq_log_read(&f.ctx, f.log, &record, &end, &is_end);
-        assert_false(status == NQ_OK && is_end);
-        count++;
+    expect_refusal(&f);
+    tear_down(&f);
+}
+
+static void a_written_group_is_witness_enough(void **state) {
+    (void)state;
+    fixture f;
+    nq_lsn end;
+    uint64_t cut;
+    set_up(&f);
+    reopen(&f, (nq_lsn){0}, &end, &cut);
+    for (int i = 0; i < 3; i++) {
+        append_durably(&f, 100);
     }
-    assert_int_equal(status, NQ_LOG_CORRUPT);
-    assert_int_equal(count, 2);
+    append_and_write(&f, 100);
+    nq_log_close(f.log);
+    expect_refusal(&f);
     tear_down(&f);
 }
 
@@ -180,9 +277,10 @@ static void a_missing_segment_is_refused(void **state) {
     }
     nq_log_close(f.log);
     f.log = NULL;
-    assert_int_equal(nq_vfs_unlink(&f.ctx, f.options.vfs, "log/0000000000000001.log"), NQ_OK);
-    assert_int_equal(nq_log_open(&f.ctx, &f.options, (nq_lsn){0}, &f.log), NQ_LOG_CORRUPT);
-    assert_int_equal(nq_log_open(&f.ctx, &f.options, (nq_lsn){SEGMENT_BYTES}, &f.log),
+    nq_log_sink *sink;
+    assert_int_equal(nq_vfs_unlink(&f.ctx, f.segments.vfs, "log/0000000000000001.log"), NQ_OK);
+    assert_int_equal(nq_log_segments_open(&f.ctx, &f.segments, (nq_lsn){0}, &sink), NQ_LOG_CORRUPT);
+    assert_int_equal(nq_log_segments_open(&f.ctx, &f.segments, (nq_lsn){SEGMENT_BYTES}, &sink),
                      NQ_LOG_CORRUPT);
     nq_sim_vfs_destroy(f.disk);
 }
@@ -305,7 +403,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_synced_is_read_back_after_a_crash),
         cmocka_unit_test(records_larger_than_a_segment_and_the_buffer_survive),
-        cmocka_unit_test(a_broken_group_with_others_behind_it_is_refused),
+        cmocka_unit_test(what_was_written_survives_the_end_of_the_process),
+        cmocka_unit_test(small_groups_share_blocks_until_they_are_synced),
+        cmocka_unit_test(the_unsynced_part_of_the_log_is_bounded),
+        cmocka_unit_test(a_broken_group_below_the_durable_end_is_refused_and_named),
+        cmocka_unit_test(a_written_group_is_witness_enough),
         cmocka_unit_test(a_broken_last_group_is_cut_and_reported),
         cmocka_unit_test(a_missing_segment_is_refused),
         cmocka_unit_test(recycled_segments_do_not_speak_of_the_past),

@@ -41,6 +41,7 @@ static void every_kind_survives(void **state) {
          .key = NQ_BYTES_LITERAL("request"),
          .value = NQ_BYTES_LITERAL("result")},
         {.kind = NQ_RECORD_COMMIT, .generation = 1},
+        {.kind = NQ_RECORD_ROLLBACK},
     };
     for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
         uint8_t bytes[256];
@@ -81,12 +82,16 @@ static void a_group_is_valid_only_with_all_its_records(void **state) {
     size_t one = nq_record_bytes(&record);
     nq_record_encode(&record, here, SALT, payload);
     nq_record_encode(&record, (nq_lsn){here.value + one}, SALT, payload + one);
-    nq_log_group group = {
-        .lsn = {8192}, .previous = {4096}, .payload_bytes = (uint32_t)(2 * one), .record_count = 2};
+    nq_log_group group = {.lsn = {8192},
+                          .previous = {4096},
+                          .payload_bytes = (uint32_t)(2 * one),
+                          .record_count = 2,
+                          .unsynced_bytes = 96};
     nq_log_group_encode(&group, SALT, header);
     nq_log_group read;
     assert_true(nq_log_group_decode(header, group.lsn, SALT, &read));
     assert_int_equal(read.previous.value, 4096);
+    assert_int_equal(nq_log_group_durable(&read).value, 8192 - 96);
     assert_true(nq_log_group_is_valid(&read, nq_bytes_of(payload, 2 * one), SALT));
     assert_false(nq_log_group_is_valid(&read, nq_bytes_of(payload, 2 * one - 1), SALT));
     read.record_count = 1;
@@ -104,11 +109,37 @@ static void a_group_is_valid_only_with_all_its_records(void **state) {
     }
 }
 
+/* As the first format wrote it: one put of "a key" at position 8192. */
+static const uint8_t version_1[] = {
+    0x06, 0xcc, 0x3f, 0x8d, 0x4e, 0x51, 0x4c, 0x47, 0x01, 0x00, 0x00, 0x00, 0x1c, 0x00, 0x00, 0x00,
+    0x00, 0x20, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x10, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x63, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x1c, 0xc9, 0xb0, 0x48, 0x1c, 0x00, 0x00, 0x00, 0x01, 0x00, 0x05, 0x00, 0x11, 0x00, 0x00, 0x00,
+    0x61, 0x20, 0x6b, 0x65, 0x79, 0x61, 0x20, 0x76, 0x61, 0x6c, 0x75, 0x65,
+};
+
+static void a_group_of_the_first_format_is_read(void **state) {
+    (void)state;
+    nq_log_group group;
+    nq_log_record expected = put();
+    nq_log_record read;
+    size_t size;
+    nq_bytes payload = nq_bytes_of(version_1 + NQ_LOG_GROUP_HEADER_BYTES,
+                                   sizeof version_1 - NQ_LOG_GROUP_HEADER_BYTES);
+    assert_true(nq_log_group_decode(version_1, (nq_lsn){8192}, SALT, &group));
+    assert_int_equal(group.previous.value, 4096);
+    assert_int_equal(nq_log_group_durable(&group).value, 8192);
+    assert_true(nq_log_group_is_valid(&group, payload, SALT));
+    assert_true(nq_record_decode(payload, here, SALT, &read, &size));
+    assert_same(&expected, &read);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_survives),
         cmocka_unit_test(a_record_is_valid_only_where_it_was_meant),
         cmocka_unit_test(a_group_is_valid_only_with_all_its_records),
+        cmocka_unit_test(a_group_of_the_first_format_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
