@@ -36,6 +36,7 @@ typedef enum nq_lock_rank {
     NQ_LOCK_LOG_SEGMENTS,      /* the log's list of segment files */
     NQ_LOCK_POOL,              /* the page table; one stripe */
     NQ_LOCK_POOL_LOAD,         /* the end of a page's reading */
+    NQ_LOCK_POOL_SHELF,        /* compressed pages, and how the budget is shared */
     NQ_LOCK_POOL_FREE,         /* frames without a page */
     NQ_LOCK_POOL_ORDER,        /* which page goes next */
     NQ_LOCK_PAGER_REPAIR,      /* the segment being repaired; held during I/O */

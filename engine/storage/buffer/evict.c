@@ -32,13 +32,17 @@ static bool begin_write(nq_pool *pool, nq_frame *frame) {
     }
 }
 
-/* A page that is pinned by us and WRITING. */
-static nq_status write_page(nq_ctx *ctx, nq_pool *pool, nq_frame *frame) {
-    nq_status status = nq_pager_write(ctx, pool->pager, nq__frame_page(pool, frame));
+/* A page that is pinned by us and WRITING; `is_leaving`: to make room. */
+static nq_status write_page(nq_ctx *ctx, nq_pool *pool, nq_frame *frame, bool is_leaving) {
+    nq_pager_image image;
+    nq_status status =
+        nq_pager_write(ctx, pool->pager, nq__frame_page(pool, frame), is_leaving ? &image : NULL);
     if (status != NQ_OK) {
         nq__frame_set_dirty(pool, frame, true);
         return status;
     }
+    nq__shelf_note_write(pool, atomic_load(&frame->page), is_leaving ? &image : NULL);
+    nq__budget_follow_pager(pool);
     atomic_fetch_add_explicit(&nq__pool_counters(pool)->pages_written, 1, memory_order_relaxed);
     return NQ_OK;
 }
@@ -93,7 +97,7 @@ static nq_frame *find_victim(search *s) {
  * has come in between. */
 static nq_status write_and_claim(nq_ctx *ctx, nq_pool *pool, nq_frame *frame,
                                  bool *out_is_claimed) {
-    nq_status status = NQ_HAS_BUG(DIRTY_PAGE_DROPPED) ? NQ_OK : write_page(ctx, pool, frame);
+    nq_status status = NQ_HAS_BUG(DIRTY_PAGE_DROPPED) ? NQ_OK : write_page(ctx, pool, frame, true);
     uint32_t ours = 1 | NQ__FRAME_WRITING;
     *out_is_claimed = status == NQ_OK &&
                       atomic_compare_exchange_strong(&frame->state, &ours, NQ__FRAME_EXCLUSIVE);
@@ -109,6 +113,7 @@ static nq_status write_and_claim(nq_ctx *ctx, nq_pool *pool, nq_frame *frame,
 
 /* Takes the page of a claimed frame out of the table. */
 static void empty(nq_pool *pool, nq_frame *frame) {
+    nq__shelf_keep(pool, frame);
     uint32_t page = atomic_load(&frame->page);
     nq_mutex_lock(nq__pool_stripe(pool, page));
     nq__pool_unlink(pool, frame); /* P1 */
@@ -231,7 +236,7 @@ nq_status nq_pool_write_dirty(nq_ctx *ctx, nq_pool *pool, uint64_t generation,
     for (size_t i = 0; i < count && status == NQ_OK; i++) {
         if (begin_write_listed(pool, list[i], generation)) {
             nq_frame *frame = &pool->frames[list[i].frame];
-            status = write_page(ctx, pool, frame);
+            status = write_page(ctx, pool, frame, false);
             *out_pages_written += status == NQ_OK ? 1 : 0;
             atomic_fetch_sub(&frame->state, 1 + (uint32_t)NQ__FRAME_WRITING);
         }

@@ -58,6 +58,13 @@ bool nq__pool_has_excess(nq_pool *pool) {
     return has;
 }
 
+bool nq__pool_is_full(nq_pool *pool) {
+    nq_mutex_lock(&pool->free_mutex);
+    bool is_full = pool->live_count >= atomic_load(&pool->live_max);
+    nq_mutex_unlock(&pool->free_mutex);
+    return is_full;
+}
+
 void nq__pool_give_frame(nq_pool *pool, nq_frame *frame) {
     if (nq__pool_retire_excess(pool, frame)) {
         return;

@@ -67,19 +67,23 @@ nq_status nq_pool_create(nq_ctx *ctx, nq_pager *pager, const nq_pool_options *op
         return nq_fail_no_memory(ctx, "the page cache");
     }
     pool->pager = pager;
-    nq__budget_init(pool, options);
     for (uint32_t i = 0; i < NQ__POOL_STRIPES; i++) {
         nq_mutex_init(&pool->stripes[i].mutex, NQ_LOCK_POOL);
     }
     nq_mutex_init(&pool->load_mutex, NQ_LOCK_POOL_LOAD);
+    nq_mutex_init(&pool->shelf_mutex, NQ_LOCK_POOL_SHELF);
     nq_mutex_init(&pool->free_mutex, NQ_LOCK_POOL_FREE);
     nq_mutex_init(&pool->order_mutex, NQ_LOCK_POOL_ORDER);
     nq_cond_init(&pool->loaded);
-    nq_status status = allocate(ctx, pool, options->policy);
+    nq_status status = nq__budget_init(ctx, pool, options);
+    if (status == NQ_OK) {
+        status = allocate(ctx, pool, options->policy);
+    }
     if (status != NQ_OK) {
         nq_pool_destroy(pool);
         return status;
     }
+    nq__budget_follow_pager(pool);
     *out_pool = pool;
     return NQ_OK;
 }
@@ -96,7 +100,9 @@ void nq_pool_destroy(nq_pool *pool) {
     }
     nq_cond_deinit(&pool->loaded);
     nq_mutex_deinit(&pool->load_mutex);
+    nq_mutex_deinit(&pool->shelf_mutex);
     nq_mutex_deinit(&pool->free_mutex);
+    nq_shelf_destroy(pool->shelf);
     nq_mutex_deinit(&pool->order_mutex);
     nq_cache_destroy(pool->order);
     nq_heap_free(pool->pages);
@@ -144,13 +150,25 @@ static void order_remove(nq_pool *pool, nq_frame *frame) {
     nq_mutex_unlock(&pool->order_mutex);
 }
 
-/* Reads the page into a frame that is in the table, LOADING and pinned by us. */
-static nq_status load(nq_ctx *ctx, nq_pool *pool, nq_frame *frame, nq_page_ref ref) {
+/* Unpacks or reads the page. `was_ghost`: it left not long ago. */
+static nq_status fetch(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, bool was_ghost,
+                       nq_page *out_page) {
+    if (nq__shelf_fetch(pool, ref.page, was_ghost, out_page)) {
+        return NQ_OK;
+    }
+    NQ_TRY(nq_pager_read(ctx, pool->pager, ref, out_page));
+    atomic_fetch_add_explicit(&nq__pool_counters(pool)->pages_read, 1, memory_order_relaxed);
+    nq__shelf_note_read(pool, ref.page, was_ghost);
+    return NQ_OK;
+}
+
+/* Fills a frame that is in the table, LOADING and pinned by us. */
+static nq_status load(nq_ctx *ctx, nq_pool *pool, nq_frame *frame, nq_page_ref ref,
+                      bool was_ghost) {
     nq_page *page = nq__frame_page(pool, frame);
-    nq_status status = nq_pager_read(ctx, pool->pager, ref, page);
+    nq_status status = fetch(ctx, pool, ref, was_ghost, page);
     if (status == NQ_OK) {
         atomic_store(&frame->generation, page->generation);
-        atomic_fetch_add_explicit(&nq__pool_counters(pool)->pages_read, 1, memory_order_relaxed);
     } else {
         nq_mutex_lock(nq__pool_stripe(pool, ref.page));
         nq__pool_unlink(pool, frame);
@@ -197,12 +215,12 @@ static nq_status pin_missing(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_fra
     }
     atomic_store(&frame->is_dirty, false);
     nq_mutex_lock(&pool->order_mutex);
-    nq_cache_insert(pool->order, nq__frame_slot(pool, frame), ref.page);
+    bool was_ghost = nq_cache_insert(pool->order, nq__frame_slot(pool, frame), ref.page);
     nq_mutex_unlock(&pool->order_mutex);
     nq__pool_link(pool, frame, ref.page);
     atomic_fetch_add(&frame->state, NQ__FRAME_LOADING + 1 - NQ__FRAME_EXCLUSIVE);
     nq_mutex_unlock(nq__pool_stripe(pool, ref.page));
-    nq_status status = load(ctx, pool, frame, ref);
+    nq_status status = load(ctx, pool, frame, ref, was_ghost);
     if (status != NQ_OK) {
         atomic_fetch_add(&frame->state, NQ__FRAME_EXCLUSIVE - 1u);
         nq__pool_give_frame(pool, frame);
@@ -334,6 +352,7 @@ void nq_pool_forget(nq_pool *pool, nq_page_id id) {
         }
         nq__pool_pause(&round); /* it is being written */
     }
+    nq__shelf_forget(pool, id.value);
     nq_pager_forget(pool->pager, id);
 }
 

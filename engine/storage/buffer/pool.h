@@ -117,6 +117,8 @@ typedef struct nq_pool_stats {
     uint64_t evictions; /* pages that went to make room */
     uint64_t
         ghost_hits; /* pages read that had gone not long ago: a somewhat larger cache had them */
+    uint64_t shelf_hits; /* of the misses, pages unpacked from memory */
+    uint64_t shelf_pages, shelf_bytes;
     uint64_t pages_read, pages_written;
     uint64_t bytes_used, bytes_budget;
 } nq_pool_stats;

@@ -22,7 +22,9 @@
 
 #include "engine/ground/os/mutex.h"
 #include "engine/storage/buffer/pool.h"
+#include "engine/storage/cache/balance.h"
 #include "engine/storage/cache/cache.h"
+#include "engine/storage/cache/shelf.h"
 
 enum {
     NQ__FRAME_PINS = 0x00ffffff,
@@ -70,8 +72,9 @@ struct nq_pool {
     nq_frame *frames;
     uint32_t frame_count;
     uint64_t budget_bytes;
-    uint64_t grant_bytes; /* a step of what is granted to others */
-    _Atomic uint64_t granted_bytes;
+    uint64_t grant_bytes;           /* a step of what is granted to others */
+    _Atomic uint64_t granted_bytes; /* changed under the shelf's lock */
+    _Atomic uint64_t pager_bytes;   /* of what is charged, the pager's */
     uint64_t table_bytes;           /* what the pool takes beside frames */
     _Atomic uint64_t charged_bytes; /* by others; written often */
     uint32_t bucket_mask;
@@ -81,7 +84,12 @@ struct nq_pool {
     nq_pool_stripe stripes[NQ__POOL_STRIPES];
     nq_mutex load_mutex;
     nq_cond loaded;
-    nq_mutex free_mutex; /* guards what follows */
+    _Atomic bool is_shelf_open; /* changed under the lock, as the next */
+    _Atomic bool has_weighed;   /* the balance's */
+    nq_mutex shelf_mutex;       /* guards what follows */
+    nq_shelf *shelf;            /* NULL: the budget is too small for one */
+    nq_balance balance;         /* of what is left for pages and images */
+    nq_mutex free_mutex;        /* guards what follows */
     nq_frame_stack spare;
     nq_frame_stack retired;
     uint32_t live_count;       /* frames that have memory, */
@@ -199,12 +207,32 @@ void nq__pool_give_frame(nq_pool *pool, nq_frame *frame);
 /* False: no more frames are live than may be; the frame stays the caller's. */
 bool nq__pool_retire_excess(nq_pool *pool, nq_frame *frame);
 bool nq__pool_has_excess(nq_pool *pool);
+/* As many frames are live as may be. */
+bool nq__pool_is_full(nq_pool *pool);
 
 /* ---- budget.c ---- */
 
-/* Decides how many frames there are. */
-void nq__budget_init(nq_pool *pool, const nq_pool_options *options);
+/* Decides how many frames there are, and makes the shelf. */
+nq_status nq__budget_init(nq_ctx *ctx, nq_pool *pool, const nq_pool_options *options);
 void nq__budget_get_stats(nq_pool *pool, nq_pool_stats *out_stats);
+
+/* Frames and shelf get what the balance says of what is left for them. */
+void nq__budget_share(nq_pool *pool);
+/* Charges what the pager has come to hold. */
+void nq__budget_follow_pager(nq_pool *pool);
+
+/* ---- shelve.c: compressed images; the caller has the page to itself (H2) ---- */
+
+/* Unpacks the page. False: the shelf has no image of it. `was_ghost`: it left its frame not long
+ * ago. */
+bool nq__shelf_fetch(nq_pool *pool, uint32_t page, bool was_ghost, nq_page *out_page);
+/* The page was read from the file. */
+void nq__shelf_note_read(nq_pool *pool, uint32_t page, bool was_ghost);
+/* The page was written as this image; NULL: and keeps its frame. */
+void nq__shelf_note_write(nq_pool *pool, uint32_t page, const nq_pager_image *image);
+/* The frame's clean page is about to leave it. */
+void nq__shelf_keep(nq_pool *pool, const nq_frame *frame);
+void nq__shelf_forget(nq_pool *pool, uint32_t page);
 
 /* ---- pool.c ---- */
 

@@ -219,6 +219,19 @@ void nq_cache_evict(nq_cache *cache, uint32_t slot, uint32_t id) {
     body->evictions++;
 }
 
+void nq_cache_lend(nq_cache *cache, uint32_t slot, uint32_t id) {
+    nq__cache *body = body_of(cache);
+    if (body->rules->has_ghost) {
+        nq__ghost_add(&body->ghost, id);
+    }
+    nq__cache_dequeue(body, slot);
+}
+
+bool nq_cache_remembers(const nq_cache *cache, uint32_t id) {
+    const nq__cache *body = (const nq__cache *)(const void *)cache;
+    return body->rules->has_ghost && nq__ghost_has(&body->ghost, id);
+}
+
 void nq_cache_remove(nq_cache *cache, uint32_t slot) {
     nq__cache_dequeue(body_of(cache), slot);
 }

@@ -37,14 +37,25 @@ void nq__ghost_add(nq__ghost *ghost, uint32_t id) {
     *oldest = (nq__ghost_entry){id, ghost->time++};
 }
 
-bool nq__ghost_take(nq__ghost *ghost, uint32_t id) {
+/* NULL: it is not there, or too old. */
+static nq__ghost_entry *find(const nq__ghost *ghost, uint32_t id) {
     nq__ghost_entry *bucket = bucket_of(ghost, id);
     for (uint32_t i = 0; i < WAYS; i++) {
         if (bucket[i].id == id) {
-            bool is_recent = age_of(ghost, &bucket[i]) <= ghost->room;
-            bucket[i].id = 0;
-            return is_recent;
+            return age_of(ghost, &bucket[i]) <= ghost->room ? &bucket[i] : NULL;
         }
     }
-    return false;
+    return NULL;
+}
+
+bool nq__ghost_has(const nq__ghost *ghost, uint32_t id) {
+    return find(ghost, id) != NULL;
+}
+
+bool nq__ghost_take(nq__ghost *ghost, uint32_t id) {
+    nq__ghost_entry *entry = find(ghost, id);
+    if (entry != NULL) {
+        entry->id = 0;
+    }
+    return entry != NULL;
 }

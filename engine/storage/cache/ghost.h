@@ -30,6 +30,8 @@ void nq__ghost_init(nq__ghost *ghost, void *memory, uint32_t room);
 
 void nq__ghost_add(nq__ghost *ghost, uint32_t id);
 
+bool nq__ghost_has(const nq__ghost *ghost, uint32_t id);
+
 /* Forgets the id; true: it was remembered. */
 bool nq__ghost_take(nq__ghost *ghost, uint32_t id);
 

@@ -5,18 +5,18 @@
  *                  +--> cell --> cell --> cell          512 bytes each, anywhere
  *
  * H1 A cell below `fresh` is in exactly one chain: an image's or that of the free ones.
- * H2 Cells in use are at most `capacity`, and blocks exist for those below `fresh` only. */
+ * H2 Cells in use are at most `capacity`; those from `fresh` on have no memory. */
 #include "engine/storage/cache/shelf.h"
 
 #include "engine/ground/base/assert.h"
 #include "engine/ground/base/heap.h"
+#include "engine/ground/os/memory.h"
 #include "engine/ground/simd/hash.h"
 #include "engine/storage/cache/cache.h"
 
 enum {
     CELL_BYTES = 512,
-    BLOCK_BYTES = 1 << 20, /* what the heap gives back to the system when it is freed */
-    BLOCK_CELLS = BLOCK_BYTES / CELL_BYTES,
+    STEP_CELLS = NQ_SHELF_STEP_BYTES / CELL_BYTES,
     /* Slots are made for images of this size; when they are smaller, slots run out before cells. */
     EXPECTED_BYTES = 2048,
 };
@@ -39,7 +39,7 @@ struct nq_shelf {
     uint32_t *buckets; /* slot + 1 */
     uint32_t bucket_mask;
     uint32_t *next_cell; /* cell + 1; 0: last */
-    uint8_t **blocks;
+    uint8_t *cells;
     uint32_t cell_count; /* at most */
     uint32_t capacity;   /* cells that may be in use */
     uint32_t fresh;      /* cells ever used; H1 */
@@ -53,9 +53,9 @@ struct nq_shelf {
 /* ---- Life ---- */
 
 static uint32_t cells_for(uint64_t bytes) {
-    uint64_t blocks = bytes / BLOCK_BYTES;
-    uint64_t blocks_max = UINT32_MAX / BLOCK_CELLS / 2;
-    return (uint32_t)(blocks < blocks_max ? blocks : blocks_max) * BLOCK_CELLS;
+    uint64_t steps = bytes / NQ_SHELF_STEP_BYTES;
+    uint64_t steps_max = UINT32_MAX / STEP_CELLS / 2;
+    return (uint32_t)(steps < steps_max ? steps : steps_max) * STEP_CELLS;
 }
 
 static uint32_t slots_for(uint32_t cell_count) {
@@ -76,7 +76,6 @@ uint64_t nq_shelf_bytes_beside(uint64_t bytes_max) {
     uint32_t slots = slots_for(cells);
     return sizeof(nq_shelf) + (uint64_t)slots * sizeof(slot) +
            (uint64_t)buckets_for(slots) * sizeof(uint32_t) + (uint64_t)cells * sizeof(uint32_t) +
-           (uint64_t)(cells / BLOCK_CELLS) * sizeof(uint8_t *) +
            nq_cache_bytes(NQ_CACHE_S3FIFO, slots);
 }
 
@@ -92,11 +91,10 @@ nq_status nq_shelf_create(nq_ctx *ctx, uint64_t bytes_max, nq_shelf **out_shelf)
     shelf->slots = nq_heap_calloc(shelf->slot_count, sizeof *shelf->slots);
     shelf->buckets = nq_heap_calloc((size_t)shelf->bucket_mask + 1, sizeof *shelf->buckets);
     shelf->next_cell = nq_heap_calloc((size_t)shelf->cell_count + 1, sizeof *shelf->next_cell);
-    shelf->blocks =
-        nq_heap_calloc((size_t)shelf->cell_count / BLOCK_CELLS + 1, sizeof *shelf->blocks);
+    shelf->cells = nq_heap_alloc_aligned(CELL_BYTES, (size_t)shelf->cell_count * CELL_BYTES);
     nq_status status = NQ_OK;
     if (shelf->slots == NULL || shelf->buckets == NULL || shelf->next_cell == NULL ||
-        shelf->blocks == NULL) {
+        shelf->cells == NULL) {
         status = nq_fail_no_memory(ctx, "compressed pages");
     }
     if (status == NQ_OK) {
@@ -116,21 +114,18 @@ void nq_shelf_destroy(nq_shelf *shelf) {
     if (shelf == NULL) {
         return;
     }
-    for (uint32_t i = 0; shelf->blocks != NULL && i < shelf->cell_count / BLOCK_CELLS; i++) {
-        nq_heap_free(shelf->blocks[i]);
-    }
     nq_cache_destroy(shelf->order);
     nq_heap_free(shelf->slots);
     nq_heap_free(shelf->buckets);
     nq_heap_free(shelf->next_cell);
-    nq_heap_free((void *)shelf->blocks);
+    nq_heap_free(shelf->cells);
     nq_heap_free(shelf);
 }
 
 /* ---- Cells ---- */
 
 static uint8_t *cell_bytes(const nq_shelf *shelf, uint32_t cell) {
-    return shelf->blocks[cell / BLOCK_CELLS] + (size_t)(cell % BLOCK_CELLS) * CELL_BYTES;
+    return shelf->cells + (size_t)cell * CELL_BYTES;
 }
 
 static uint32_t cells_of(uint32_t bytes) {
@@ -143,27 +138,14 @@ static uint32_t take_free_cell(nq_shelf *shelf) {
     return cell;
 }
 
+static uint32_t take_cell(nq_shelf *shelf) {
+    shelf->cells_used++;
+    return shelf->free_cell != 0 ? take_free_cell(shelf) : shelf->fresh++;
+}
+
 static void give_cell(nq_shelf *shelf, uint32_t cell) {
     shelf->next_cell[cell] = shelf->free_cell;
     shelf->free_cell = cell + 1;
-}
-
-/* A cell, as long as fewer than the capacity are in use. False: the heap has no block for it. */
-static bool take_cell(nq_shelf *shelf, uint32_t *out_cell) {
-    if (shelf->free_cell != 0) {
-        *out_cell = take_free_cell(shelf);
-    } else {
-        uint8_t **block = &shelf->blocks[shelf->fresh / BLOCK_CELLS];
-        if (*block == NULL) {
-            *block = nq_heap_alloc(BLOCK_BYTES);
-        }
-        if (*block == NULL) {
-            return false;
-        }
-        *out_cell = shelf->fresh++;
-    }
-    shelf->cells_used++;
-    return true;
 }
 
 static void give_chain(nq_shelf *shelf, uint32_t first) {
@@ -175,23 +157,19 @@ static void give_chain(nq_shelf *shelf, uint32_t first) {
     }
 }
 
-/* Copies an image to cells of its own. False: the heap had none; nothing has changed. */
-static bool store(nq_shelf *shelf, const uint8_t *image, uint32_t bytes, uint32_t *out_first) {
-    *out_first = 0;
+/* Copies an image to cells of its own; returns the first. */
+static uint32_t store(nq_shelf *shelf, const uint8_t *image, uint32_t bytes) {
+    uint32_t first = 0;
     /* From the last cell to the first, so that each finds the next one known. */
     for (uint32_t i = cells_of(bytes); i-- > 0;) {
-        uint32_t cell;
-        if (!take_cell(shelf, &cell)) {
-            give_chain(shelf, *out_first);
-            return false;
-        }
+        uint32_t cell = take_cell(shelf);
         uint32_t start = i * CELL_BYTES;
         uint32_t piece = bytes - start < CELL_BYTES ? bytes - start : CELL_BYTES;
         memcpy(cell_bytes(shelf, cell), image + start, piece);
-        shelf->next_cell[cell] = *out_first;
-        *out_first = cell + 1;
+        shelf->next_cell[cell] = first;
+        first = cell + 1;
     }
-    return true;
+    return first;
 }
 
 /* ---- Slots ---- */
@@ -277,56 +255,57 @@ void nq_shelf_remove(nq_shelf *shelf, uint32_t id) {
     }
 }
 
-bool nq_shelf_put(nq_shelf *shelf, uint32_t id, const void *image, uint32_t bytes, uint8_t tag) {
-    NQ_ASSERT(id != 0 && bytes != 0 && bytes <= NQ_SHELF_IMAGE_BYTES_MAX);
+void nq_shelf_put(nq_shelf *shelf, uint32_t id, const void *image, nq_shelf_label label) {
+    NQ_ASSERT(id != 0 && label.bytes != 0 && label.bytes <= NQ_SHELF_IMAGE_BYTES_MAX);
     nq_shelf_remove(shelf, id);
-    uint32_t needed = cells_of(bytes);
+    uint32_t needed = cells_of(label.bytes);
     while (shelf->cells_used + needed > shelf->capacity ||
            (shelf->free_slot == 0 && shelf->slots_used == shelf->slot_count)) {
         if (!evict(shelf)) {
-            return false;
+            return;
         }
     }
-    uint32_t first;
-    if (!store(shelf, image, bytes, &first)) {
-        return false;
-    }
+    uint32_t first = store(shelf, image, label.bytes);
     slot *s = take_slot(shelf);
     uint32_t *bucket = bucket_of(shelf, id);
     s->id = id;
     s->first = first;
-    s->bytes = (uint16_t)bytes;
-    s->tag = tag;
+    s->bytes = (uint16_t)label.bytes;
+    s->tag = label.tag;
     s->next = *bucket;
     *bucket = index_of(shelf, s) + 1;
     shelf->image_count++;
-    return nq_cache_insert(shelf->order, index_of(shelf, s), id);
+    nq_cache_insert(shelf->order, index_of(shelf, s), id);
 }
 
-bool nq_shelf_find(nq_shelf *shelf, uint32_t id, nq_shelf_image *out_image) {
+static void copy_out(const nq_shelf *shelf, const slot *s, uint8_t *out_image) {
+    uint32_t copied = 0;
+    for (uint32_t cell = s->first; cell != 0; cell = shelf->next_cell[cell - 1]) {
+        uint32_t piece = s->bytes - copied < CELL_BYTES ? s->bytes - copied : CELL_BYTES;
+        memcpy(out_image + copied, cell_bytes(shelf, cell - 1), piece);
+        copied += piece;
+    }
+}
+
+bool nq_shelf_take(nq_shelf *shelf, uint32_t id, void *out_image, nq_shelf_label *out_label) {
     slot *s = find(shelf, id);
     if (s == NULL) {
         return false;
     }
-    out_image->bytes = s->bytes;
-    out_image->tag = s->tag;
-    uint32_t copied = 0;
-    for (uint32_t cell = s->first; cell != 0; cell = shelf->next_cell[cell - 1]) {
-        uint32_t piece = s->bytes - copied < CELL_BYTES ? s->bytes - copied : CELL_BYTES;
-        memcpy(out_image->data + copied, cell_bytes(shelf, cell - 1), piece);
-        copied += piece;
-    }
-    (void)nq_cache_touch(shelf->order, &s->mark);
+    *out_label = (nq_shelf_label){s->bytes, s->tag};
+    copy_out(shelf, s, out_image);
+    nq_cache_lend(shelf->order, index_of(shelf, s), id);
+    empty(shelf, s);
     shelf->hits++;
     return true;
 }
 
-bool nq_shelf_renew(nq_shelf *shelf, uint32_t id) {
-    slot *s = find(shelf, id);
-    if (s != NULL) {
-        nq_cache_promote(shelf->order, index_of(shelf, s));
-    }
-    return s != NULL;
+bool nq_shelf_has(const nq_shelf *shelf, uint32_t id) {
+    return find(shelf, id) != NULL;
+}
+
+bool nq_shelf_remembers(const nq_shelf *shelf, uint32_t id) {
+    return nq_cache_remembers(shelf->order, id);
 }
 
 /* ---- Size ---- */
@@ -372,10 +351,7 @@ void nq_shelf_set_capacity(nq_shelf *shelf, uint64_t bytes) {
             move_cells(shelf, &shelf->slots[i].first, end);
         }
     }
-    for (uint32_t block = end / BLOCK_CELLS; block * BLOCK_CELLS < shelf->fresh; block++) {
-        nq_heap_free(shelf->blocks[block]);
-        shelf->blocks[block] = NULL;
-    }
+    nq_memory_discard(cell_bytes(shelf, end), (size_t)(shelf->fresh - end) * CELL_BYTES);
     shelf->fresh = end;
 }
 
@@ -384,11 +360,10 @@ uint64_t nq_shelf_capacity(const nq_shelf *shelf) {
 }
 
 nq_shelf_stats nq_shelf_get_stats(const nq_shelf *shelf) {
-    uint64_t blocks = (shelf->fresh + BLOCK_CELLS - 1) / BLOCK_CELLS;
     return (nq_shelf_stats){
         .hits = shelf->hits,
         .evictions = nq_cache_get_stats(shelf->order).evictions,
         .image_count = shelf->image_count,
-        .bytes_held = blocks * BLOCK_BYTES,
+        .bytes_held = (uint64_t)shelf->fresh * CELL_BYTES,
     };
 }

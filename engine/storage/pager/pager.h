@@ -37,14 +37,23 @@ nq_status nq_pager_open(nq_ctx *ctx, const nq_pager_options *options, nq_pager *
 /* Lets go; what no checkpoint has made durable is lost. NULL is allowed. */
 void nq_pager_close(nq_pager *pager);
 
+/* A page as it is stored. */
+typedef struct nq_pager_image {
+    nq_image_codec codec;
+    uint32_t bytes;
+    uint8_t data[NQ_IMAGE_BYTES_MAX];
+} nq_pager_image;
+
 /* The page, checked: its image's checksum, its id, its stamp and that no field leads outside of it.
  * Fails with NQ_PAGE_CORRUPT when the map does not have it or parity cannot restore it,
  * NQ_IO_ERROR, NQ_MEMORY_LIMIT. */
 nq_status nq_pager_read(nq_ctx *ctx, nq_pager *pager, nq_page_ref ref, nq_page *out_page);
 
 /* Stores the page in place of what its id had; its bytes do not change during the call. Not durable
- * yet. On failure (NQ_DISK_FULL, NQ_IO_ERROR, NQ_MEMORY_LIMIT) the id has what it had. */
-nq_status nq_pager_write(nq_ctx *ctx, nq_pager *pager, const nq_page *page);
+ * yet. On failure (NQ_DISK_FULL, NQ_IO_ERROR, NQ_MEMORY_LIMIT) the id has what it had. `out_image`
+ * may be NULL. */
+nq_status nq_pager_write(nq_ctx *ctx, nq_pager *pager, const nq_page *page,
+                         nq_pager_image *out_image);
 
 /* The id has been given back: nothing durable, and no checkpoint being written, leads to its page.
  * Nobody reads or writes it any more. An id that was never written is allowed. */
@@ -108,5 +117,16 @@ typedef struct nq_pager_stats {
     uint64_t memory_bytes;     /* of the map and the buffers */
 } nq_pager_stats;
 void nq_pager_get_stats(nq_pager *pager, nq_pager_stats *out_stats);
+
+/* What the map, the buffers and the compressors hold of the heap. */
+uint64_t nq_pager_memory_bytes(nq_pager *pager);
+
+/* ---- Pages as they are stored, for those who keep them elsewhere ---- */
+
+/* What nq_pager_write would store. */
+void nq_pager_pack(nq_pager *pager, const nq_page *page, nq_pager_image *out_image);
+
+/* The page of an image that has stayed in memory. False: it is none. */
+bool nq_pager_unpack(nq_pager *pager, const nq_pager_image *image, nq_page *out_page);
 
 #endif

@@ -98,6 +98,7 @@ typedef struct nq__coder {
     _Atomic bool is_taken;
     nq_image_encoder *encoder;
     nq_image_decoder *decoder;
+    _Atomic size_t heap_bytes; /* of both, when they were last used */
     nq_page page;
 } nq__coder;
 
@@ -107,6 +108,7 @@ typedef struct nq__repaired {
     uint64_t sequence;
     bool has_header;
     uint8_t *bytes; /* NULL until there is one */
+    _Atomic uint32_t heap_bytes;
 } nq__repaired;
 
 typedef struct nq__pager_counters {

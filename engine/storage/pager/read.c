@@ -79,9 +79,7 @@ nq_status nq__page_image_read(nq_ctx *ctx, nq_pager *pager, uint32_t page, nq_pl
 
 /* ---- Decoding ---- */
 
-bool nq__image_unpack(nq_pager *pager, nq_place place, const uint8_t *image, void *out_bytes) {
-    nq_image_codec codec = nq_place_codec(place);
-    nq_bytes bytes = nq_bytes_of(image, nq_place_bytes(place));
+static bool unpack(nq_pager *pager, nq_image_codec codec, nq_bytes bytes, void *out_bytes) {
     if (codec != NQ_IMAGE_ZSTD) {
         return nq_image_decode(NULL, bytes, codec, out_bytes);
     }
@@ -89,6 +87,15 @@ bool nq__image_unpack(nq_pager *pager, nq_place place, const uint8_t *image, voi
     bool is_unpacked = nq_image_decode(coder->decoder, bytes, codec, out_bytes);
     nq__coder_give(coder);
     return is_unpacked;
+}
+
+bool nq__image_unpack(nq_pager *pager, nq_place place, const uint8_t *image, void *out_bytes) {
+    return unpack(pager, nq_place_codec(place), nq_bytes_of(image, nq_place_bytes(place)),
+                  out_bytes);
+}
+
+bool nq_pager_unpack(nq_pager *pager, const nq_pager_image *image, nq_page *out_page) {
+    return unpack(pager, image->codec, nq_bytes_of(image->data, image->bytes), out_page);
 }
 
 nq_status nq__map_image_read(nq_ctx *ctx, nq_pager *pager, uint32_t id, nq_place place,

@@ -54,7 +54,11 @@ static nq_status allocate(nq_ctx *ctx, nq_pager *pager) {
     if (repaired->bytes == NULL) {
         repaired->bytes = nq_heap_alloc_aligned(NQ_SEGMENT_BLOCK_BYTES, pager->segment_bytes);
     }
-    return repaired->bytes == NULL ? nq_fail_no_memory(ctx, "repairing a segment") : NQ_OK;
+    if (repaired->bytes == NULL) {
+        return nq_fail_no_memory(ctx, "repairing a segment");
+    }
+    atomic_store_explicit(&repaired->heap_bytes, pager->segment_bytes, memory_order_relaxed);
+    return NQ_OK;
 }
 
 static uint64_t sequence_of(nq_pager *pager, uint32_t segment) {
@@ -116,6 +120,8 @@ nq_status nq__place_repair(nq_ctx *ctx, nq_pager *pager, uint32_t id, nq_place p
 void nq__repaired_drop(nq_pager *pager) {
     nq_mutex_lock(&pager->repair_mutex);
     nq_heap_free(pager->repaired.bytes);
-    pager->repaired = (nq__repaired){0};
+    pager->repaired.bytes = NULL;
+    pager->repaired.segment = 0;
+    atomic_store_explicit(&pager->repaired.heap_bytes, 0, memory_order_relaxed);
     nq_mutex_unlock(&pager->repair_mutex);
 }

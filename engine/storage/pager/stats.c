@@ -26,7 +26,20 @@ void nq_pager_get_stats(nq_pager *pager, nq_pager_stats *out_stats) {
     for (uint32_t segment = 1; segment < table->count; segment++) {
         out_stats->live_bytes += table->items[segment].live_bytes;
     }
-    out_stats->memory_bytes =
-        pager->map.chunk_count * sizeof(nq__chunk) + (uint64_t)NQ__BUFFERS * pager->segment_bytes;
     nq_mutex_unlock(&pager->mutex);
+    out_stats->memory_bytes = nq_pager_memory_bytes(pager);
+}
+
+uint64_t nq_pager_memory_bytes(nq_pager *pager) {
+    uint64_t bytes = sizeof *pager + (uint64_t)NQ__BUFFERS * pager->segment_bytes +
+                     atomic_load_explicit(&pager->repaired.heap_bytes, memory_order_relaxed);
+    for (uint32_t i = 0; i < NQ__CODERS; i++) {
+        bytes += atomic_load_explicit(&pager->coders[i].heap_bytes, memory_order_relaxed);
+    }
+    nq_mutex_lock(&pager->mutex);
+    bytes += pager->map.chunk_count * sizeof(nq__chunk) +
+             pager->map.chunk_room * sizeof(nq__chunk *) +
+             pager->segments.room * sizeof(nq__segment);
+    nq_mutex_unlock(&pager->mutex);
+    return bytes;
 }

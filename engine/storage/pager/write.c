@@ -21,6 +21,8 @@ nq__coder *nq__coder_take(nq_pager *pager) {
 }
 
 void nq__coder_give(nq__coder *coder) {
+    size_t bytes = nq_image_encoder_bytes(coder->encoder) + nq_image_decoder_bytes(coder->decoder);
+    atomic_store_explicit(&coder->heap_bytes, bytes, memory_order_relaxed);
     atomic_store_explicit(&coder->is_taken, false, memory_order_release);
 }
 
@@ -33,13 +35,19 @@ void nq__image_make(nq__coder *coder, uint32_t id, const void *bytes, nq_image_c
 
 /* ---- Pages ---- */
 
-nq_status nq_pager_write(nq_ctx *ctx, nq_pager *pager, const nq_page *page) {
+nq_status nq_pager_write(nq_ctx *ctx, nq_pager *pager, const nq_page *page,
+                         nq_pager_image *out_image) {
     NQ_ASSERT(page->id >= NQ_PAGE_ID_FIRST && page->id < NQ_MAP_PAGES_MAX);
     nq__image image = {.purpose = NQ__FOR_PAGES, .stamp = (uint32_t)page->generation};
     nq__coder *coder = nq__coder_take(pager);
     nq_image_prepare(page, &coder->page);
     nq__image_make(coder, page->id, &coder->page, NQ_IMAGE_LZ4, &image);
     nq__coder_give(coder);
+    if (out_image != NULL) {
+        out_image->codec = image.codec;
+        out_image->bytes = image.bytes;
+        memcpy(out_image->data, image.data, image.bytes);
+    }
     nq_mutex_lock(&pager->mutex);
     nq_place place;
     nq_status status = nq__map_reserve(ctx, pager, page->id);
@@ -55,6 +63,14 @@ nq_status nq_pager_write(nq_ctx *ctx, nq_pager *pager, const nq_page *page) {
                                   memory_order_relaxed);
     }
     return status;
+}
+
+void nq_pager_pack(nq_pager *pager, const nq_page *page, nq_pager_image *out_image) {
+    nq__coder *coder = nq__coder_take(pager);
+    nq_image_prepare(page, &coder->page);
+    out_image->bytes = nq_image_encode(coder->encoder, &coder->page, NQ_IMAGE_LZ4, out_image->data,
+                                       &out_image->codec);
+    nq__coder_give(coder);
 }
 
 void nq_pager_forget(nq_pager *pager, nq_page_id id) {

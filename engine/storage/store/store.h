@@ -203,6 +203,7 @@ nq_status nq_txn_tree_stats(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_tree_s
 
 typedef struct nq_store_stats {
     uint64_t cache_hits, cache_misses, cache_evictions, cache_ghost_hits;
+    uint64_t cache_shelf_hits, cache_shelf_pages, cache_shelf_bytes; /* compressed */
     uint64_t cache_bytes, cache_budget_bytes;
     uint64_t pages_read, pages_written, log_bytes, log_syncs;
     uint64_t commits, rollbacks; /* of what was not read-only */

@@ -8,7 +8,7 @@
 
 #include "engine/storage/cache/balance.h"
 
-enum { MIB = 1 << 20, ENOUGH = 100000 };
+enum { MIB = 1 << 20, ENOUGH = 200000 };
 
 static nq_balance of(uint64_t mib) {
     nq_balance balance;
@@ -32,8 +32,8 @@ static void it_begins_with_pages_only(void **state) {
 static void reads_of_what_has_just_gone_make_the_shelf_grow_to_its_most(void **state) {
     (void)state;
     nq_balance balance = of(64);
-    regret(&balance, 256, 0);
-    assert_int_equal(balance.shelf_bytes, 2 * MIB);
+    regret(&balance, 2048, 0);                      /* a quarter of 8192 pages, */
+    assert_int_equal(balance.shelf_bytes, 4 * MIB); /* a sixteenth of the total */
     regret(&balance, ENOUGH, 0);
     assert_int_equal(balance.shelf_bytes, 48 * MIB);
     /* Even when as many pages come from the shelf. */
@@ -64,6 +64,25 @@ static void it_rests_where_both_save_alike(void **state) {
     assert_int_equal(balance.shelf_bytes, rest);
 }
 
+static void before_it_knows_better_it_goes_towards_the_middle(void **state) {
+    (void)state;
+    nq_balance balance = of(64);
+    for (uint32_t i = 0; i < 127; i++) { /* a step's pages but one */
+        assert_false(nq_balance_overflow(&balance));
+    }
+    assert_true(nq_balance_overflow(&balance));
+    assert_int_equal(balance.shelf_bytes, MIB);
+    for (uint32_t i = 0; i < ENOUGH; i++) {
+        (void)nq_balance_overflow(&balance);
+    }
+    assert_int_equal(balance.shelf_bytes, 32 * MIB);
+    regret(&balance, ENOUGH, 1);
+    assert_int_equal(balance.shelf_bytes, 0);
+    for (uint32_t i = 0; i < ENOUGH; i++) { /* a scan, later */
+        assert_false(nq_balance_overflow(&balance));
+    }
+}
+
 static void a_smaller_total_takes_the_shelf_along(void **state) {
     (void)state;
     nq_balance balance = of(64);
@@ -87,6 +106,7 @@ int main(void) {
         cmocka_unit_test(reads_of_what_has_just_gone_make_the_shelf_grow_to_its_most),
         cmocka_unit_test(unpacking_without_reading_gives_the_room_back),
         cmocka_unit_test(it_rests_where_both_save_alike),
+        cmocka_unit_test(before_it_knows_better_it_goes_towards_the_middle),
         cmocka_unit_test(a_smaller_total_takes_the_shelf_along),
         cmocka_unit_test(a_budget_too_small_to_share_stays_whole),
     };

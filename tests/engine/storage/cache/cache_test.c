@@ -204,6 +204,20 @@ static uint64_t ghost_hits_after(uint32_t others) {
     return hits;
 }
 
+static void what_is_lent_is_remembered_when_it_comes_back(void **state) {
+    (void)state;
+    fixture f;
+    set_up(&f, NQ_CACHE_S3FIFO, 20);
+    fill(&f, 20);
+    nq_cache_lend(f.cache, 7, 8);
+    assert_true(nq_cache_remembers(f.cache, 8));
+    assert_false(nq_cache_remembers(f.cache, 9));
+    assert_int_equal(nq_cache_get_stats(f.cache).evictions, 0);
+    assert_true(nq_cache_insert(f.cache, 7, 8));
+    assert_false(nq_cache_remembers(f.cache, 8));
+    tear_down(&f);
+}
+
 static void s3fifo_remembers_as_many_as_the_main_queue_holds(void **state) {
     (void)state;
     assert_int_equal(ghost_hits_after(17), 1); /* 1 is the last of eighteen */
@@ -474,6 +488,7 @@ int main(void) {
         cmocka_unit_test(s3fifo_takes_from_the_main_queue_when_probation_is_short),
         cmocka_unit_test(s3fifo_spares_main_pages_as_often_as_they_were_used),
         cmocka_unit_test(s3fifo_welcomes_back_what_it_let_go_not_long_ago),
+        cmocka_unit_test(what_is_lent_is_remembered_when_it_comes_back),
         cmocka_unit_test(s3fifo_remembers_as_many_as_the_main_queue_holds),
         cmocka_unit_test(hits_within_the_refractory_period_are_one),
         cmocka_unit_test(the_first_hit_counts_at_once),

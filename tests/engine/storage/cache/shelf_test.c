@@ -1,4 +1,4 @@
-/* Shelf: what is found is what was put, never more memory than allowed, and what is used stays. */
+/* Shelf: what is taken is what was put, never more memory than allowed, and what is used stays. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,40 +33,44 @@ static uint32_t make_image(uint32_t id, uint32_t version, uint8_t *out_image) {
     return bytes;
 }
 
-static bool put(nq_shelf *shelf, uint32_t id, uint32_t version) {
+static void put(nq_shelf *shelf, uint32_t id, uint32_t version) {
     uint8_t image[NQ_SHELF_IMAGE_BYTES_MAX];
     uint32_t bytes = make_image(id, version, image);
-    return nq_shelf_put(shelf, id, image, bytes, (uint8_t)version);
+    nq_shelf_put(shelf, id, image, (nq_shelf_label){bytes, (uint8_t)version});
 }
 
-/* Found, it must be this version. */
-static bool has(nq_shelf *shelf, uint32_t id, uint32_t version) {
-    static nq_shelf_image found;
-    if (!nq_shelf_find(shelf, id, &found)) {
-        return false;
+/* Taken, it must be this version. */
+static bool take(nq_shelf *shelf, uint32_t id, uint32_t version) {
+    static uint8_t taken[NQ_SHELF_IMAGE_BYTES_MAX];
+    nq_shelf_label label;
+    bool was_there = nq_shelf_has(shelf, id);
+    assert_int_equal(nq_shelf_take(shelf, id, taken, &label), was_there);
+    assert_false(nq_shelf_has(shelf, id));
+    if (was_there) {
+        uint8_t image[NQ_SHELF_IMAGE_BYTES_MAX];
+        uint32_t bytes = make_image(id, version, image);
+        assert_int_equal(label.bytes, bytes);
+        assert_int_equal(label.tag, (uint8_t)version);
+        assert_memory_equal(taken, image, bytes);
     }
-    uint8_t image[NQ_SHELF_IMAGE_BYTES_MAX];
-    uint32_t bytes = make_image(id, version, image);
-    assert_int_equal(found.bytes, bytes);
-    assert_int_equal(found.tag, (uint8_t)version);
-    assert_memory_equal(found.data, image, bytes);
-    return true;
+    return was_there;
 }
 
-static void an_image_is_found_as_it_was_put_last(void **state) {
+static void an_image_is_taken_as_it_was_put_last(void **state) {
     (void)state;
     nq_shelf *shelf = create(MIB);
-    assert_false(has(shelf, 7, 1));
+    assert_false(take(shelf, 7, 1));
     put(shelf, 7, 1);
     put(shelf, 8, 1);
-    assert_true(has(shelf, 7, 1));
     put(shelf, 7, 2);
-    assert_true(has(shelf, 7, 2));
+    assert_true(take(shelf, 7, 2));
+    assert_false(take(shelf, 7, 2));
+    put(shelf, 7, 3);
     nq_shelf_remove(shelf, 7);
     nq_shelf_remove(shelf, 7);
-    assert_false(has(shelf, 7, 2));
-    assert_true(has(shelf, 8, 1));
-    assert_int_equal(nq_shelf_get_stats(shelf).hits, 3);
+    assert_false(take(shelf, 7, 3));
+    assert_true(take(shelf, 8, 1));
+    assert_int_equal(nq_shelf_get_stats(shelf).hits, 2);
     nq_shelf_destroy(shelf);
 }
 
@@ -74,12 +78,13 @@ static void a_shelf_without_capacity_keeps_nothing(void **state) {
     (void)state;
     nq_shelf *shelf = create(4 * MIB);
     nq_shelf_set_capacity(shelf, 0);
-    assert_false(put(shelf, 1, 1));
-    assert_false(has(shelf, 1, 1));
+    put(shelf, 1, 1);
+    assert_false(nq_shelf_has(shelf, 1));
     assert_int_equal(nq_shelf_get_stats(shelf).bytes_held, 0);
     nq_shelf_destroy(shelf);
     shelf = create(1000); /* less than one block */
-    assert_false(put(shelf, 1, 1));
+    put(shelf, 1, 1);
+    assert_false(nq_shelf_has(shelf, 1));
     assert_int_equal(nq_shelf_capacity(shelf), 0);
     nq_shelf_destroy(shelf);
 }
@@ -89,7 +94,7 @@ static void memory_is_used_to_the_last_cells(void **state) {
     nq_shelf *shelf = create(2 * MIB);
     static uint8_t image[4000];
     for (uint32_t id = 1; id <= 2000; id++) {
-        nq_shelf_put(shelf, id, image, sizeof image, 0);
+        nq_shelf_put(shelf, id, image, (nq_shelf_label){sizeof image, 0});
         assert_true(nq_shelf_get_stats(shelf).bytes_held <= 2 * MIB);
     }
     /* 4000 bytes are eight cells of 512. */
@@ -97,49 +102,42 @@ static void memory_is_used_to_the_last_cells(void **state) {
     nq_shelf_destroy(shelf);
 }
 
-static void images_that_are_used_outlive_a_stream_of_others(void **state) {
+static void put_cold(nq_shelf *shelf, uint32_t id) {
+    static const uint8_t image[4096];
+    nq_shelf_put(shelf, id, image, (nq_shelf_label){sizeof image, 0});
+}
+
+static void images_that_come_back_outlive_a_stream_of_others(void **state) {
     (void)state;
     nq_shelf *shelf = create(2 * MIB);
-    static uint8_t image[4096];
-    static nq_shelf_image found;
     enum { HOT = 100, COLD = 5000 };
     for (uint32_t id = 1; id <= HOT; id++) {
-        nq_shelf_put(shelf, id, image, sizeof image, 0);
+        put_cold(shelf, id);
     }
     uint32_t missing = 0;
     for (uint32_t i = 0; i < COLD; i++) {
-        nq_shelf_put(shelf, 1000 + i, image, sizeof image, 0);
-        missing += !nq_shelf_find(shelf, 1 + i % HOT, &found);
+        put_cold(shelf, 1000 + i);
+        missing += !nq_shelf_has(shelf, 1 + i % HOT);
+        static uint8_t image[NQ_SHELF_IMAGE_BYTES_MAX];
+        nq_shelf_label label;
+        (void)nq_shelf_take(shelf, 1 + i % HOT, image, &label);
+        put_cold(shelf, 1 + i % HOT); /* used, and let go again */
     }
     assert_int_equal(missing, 0);
     nq_shelf_destroy(shelf);
 }
 
-static void an_image_put_again_soon_after_it_went_is_told(void **state) {
+static void what_went_not_long_ago_is_remembered(void **state) {
     (void)state;
     nq_shelf *shelf = create(MIB);
-    static uint8_t image[4096];
     for (uint32_t id = 1; id <= 257; id++) {
-        assert_false(nq_shelf_put(shelf, id, image, sizeof image, 0));
+        assert_false(nq_shelf_remembers(shelf, id));
+        put_cold(shelf, id);
     }
     assert_int_equal(nq_shelf_get_stats(shelf).evictions, 1);
-    assert_true(nq_shelf_put(shelf, 1, image, sizeof image, 0));
-    nq_shelf_destroy(shelf);
-}
-
-static void a_renewed_image_goes_later(void **state) {
-    (void)state;
-    nq_shelf *shelf = create(MIB);
-    static uint8_t image[4096];
-    static nq_shelf_image found;
-    for (uint32_t id = 1; id <= 256; id++) {
-        nq_shelf_put(shelf, id, image, sizeof image, 0);
-    }
-    assert_true(nq_shelf_renew(shelf, 1));
-    assert_false(nq_shelf_renew(shelf, 999));
-    nq_shelf_put(shelf, 257, image, sizeof image, 0);
-    assert_true(nq_shelf_find(shelf, 1, &found));
-    assert_false(nq_shelf_find(shelf, 2, &found));
+    assert_true(nq_shelf_remembers(shelf, 1));
+    put_cold(shelf, 1);
+    assert_false(nq_shelf_remembers(shelf, 1));
     nq_shelf_destroy(shelf);
 }
 
@@ -159,7 +157,8 @@ static void a_shelf_that_shrinks_gives_memory_back_and_keeps_what_fits(void **st
     assert_true(before.bytes_held > 5 * MIB && after.bytes_held <= 5 * MIB);
     assert_int_equal(after.image_count, before.image_count); /* the rest had room */
     for (uint32_t id = 2; id <= IDS; id += 2) {
-        assert_true(has(shelf, id, 1));
+        assert_true(take(shelf, id, 1));
+        put(shelf, id, 1);
     }
     nq_shelf_set_capacity(shelf, MIB);
     assert_true(nq_shelf_get_stats(shelf).image_count > 100);
@@ -186,13 +185,10 @@ static void any_use_leaves_only_true_images(void **state) {
             break;
         case 1 ... 10:
             nq_shelf_remove(shelf, id);
-            assert_false(has(shelf, id, 0));
+            assert_false(nq_shelf_has(shelf, id));
             break;
-        case 11 ... 20:
-            nq_shelf_renew(shelf, id);
-            break;
-        case 21 ... 50:
-            has(shelf, id, versions[id]);
+        case 11 ... 40:
+            take(shelf, id, versions[id]);
             break;
         default:
             put(shelf, id, versions[id] = step);
@@ -215,7 +211,7 @@ static void a_heap_that_is_empty_costs_images_only(void **state) {
             nq_shelf_set_capacity(shelf, 2 * MIB);
             for (uint32_t id = 1; id < 600; id++) {
                 put(shelf, id, 1);
-                has(shelf, id, 1);
+                take(shelf, id - 1, 1);
             }
         }
         uint64_t tried = nq_heap_fail_never();
@@ -229,12 +225,11 @@ static void a_heap_that_is_empty_costs_images_only(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_image_is_found_as_it_was_put_last),
+        cmocka_unit_test(an_image_is_taken_as_it_was_put_last),
         cmocka_unit_test(a_shelf_without_capacity_keeps_nothing),
         cmocka_unit_test(memory_is_used_to_the_last_cells),
-        cmocka_unit_test(images_that_are_used_outlive_a_stream_of_others),
-        cmocka_unit_test(an_image_put_again_soon_after_it_went_is_told),
-        cmocka_unit_test(a_renewed_image_goes_later),
+        cmocka_unit_test(images_that_come_back_outlive_a_stream_of_others),
+        cmocka_unit_test(what_went_not_long_ago_is_remembered),
         cmocka_unit_test(a_shelf_that_shrinks_gives_memory_back_and_keeps_what_fits),
         cmocka_unit_test(any_use_leaves_only_true_images),
         cmocka_unit_test(a_heap_that_is_empty_costs_images_only),

@@ -86,7 +86,7 @@ nq_status pages_write(pages *p, uint32_t *out_id) {
     }
     pages_make(id.value, p->generation + 1, &page);
     *out_id = id.value;
-    nq_status status = nq_pager_write(&p->ctx, p->pager, &page);
+    nq_status status = nq_pager_write(&p->ctx, p->pager, &page, NULL);
     if (status != NQ_OK) {
         nq_space_give(&p->space, id);
         return status;
