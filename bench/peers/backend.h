@@ -31,6 +31,12 @@ typedef struct bench_backend_options {
     bool is_durable;
 } bench_backend_options;
 
+typedef struct bench_damage {
+    uint64_t places;    /* damaged ones it noticed */
+    uint64_t log_lines; /* it wrote about them */
+    uint64_t restored;  /* pages */
+} bench_damage;
+
 /* Each backend completes these two in its own file. */
 typedef struct bench_database bench_database;
 typedef struct bench_session bench_session;
@@ -60,6 +66,8 @@ typedef struct bench_backend {
     bench_outcome (*checkpoint)(bench_database *database);
     /* The engine's fastest load of sorted rows into an empty database; NULL: it has none. */
     bench_outcome (*bulk_load)(bench_session *session, bench_row_source next, void *user);
+    /* What became of damage since it was opened; NULL: the engine never restores anything. */
+    void (*count_damage)(bench_database *database, bench_damage *out_damage);
     /* Whether a file of the directory holds pages (rather than log, locks or notes). */
     bool (*is_data_file)(const char *name);
 } bench_backend;

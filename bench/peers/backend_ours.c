@@ -1,10 +1,13 @@
 /* Ours: the storage wing's front door, with the options it has by default but the cache. Lazy
  * commits stand for "no sync". The rows' tree is found again through one entry of the catalog's. */
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/peers/backend.h"
 #include "bench/peers/run.h"
+#include "engine/ground/base/logger.h"
 #include "engine/storage/store/store.h"
 
 enum { SCAN_BATCH = 64 };
@@ -20,6 +23,15 @@ struct bench_session {
     nq_ctx ctx;
     nq_txn *txn;
 };
+
+/* Lines from the level of warnings upwards. */
+static _Atomic uint64_t warnings;
+
+static void take_warning(void *user, const char *line, size_t bytes) {
+    (void)user;
+    atomic_fetch_add(&warnings, 1);
+    (void)fwrite(line, 1, bytes, stderr);
+}
 
 static bench_outcome outcome_of(nq_ctx *ctx, nq_status status) {
     if (status == NQ_OK) {
@@ -64,6 +76,7 @@ static bench_outcome ours_open(const bench_backend_options *options,
                                bench_database **out_database) {
     nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);
+    nq_logger_configure(&(nq_logger_options){.level_min = NQ_LEVEL_WARN, .sink = take_warning});
     bench_database *self = allocate(sizeof(*self));
     self->durability = options->is_durable ? NQ_DURABLE : NQ_LAZY;
     nq_store_options store_options = {.cache_bytes = options->cache_bytes};
@@ -169,6 +182,16 @@ static bench_outcome ours_checkpoint(bench_database *self) {
     return outcome_of(&ctx, nq_store_checkpoint(&ctx, self->store, NULL));
 }
 
+static void ours_count_damage(bench_database *self, bench_damage *out_damage) {
+    nq_store_stats stats;
+    nq_store_get_stats(self->store, &stats);
+    *out_damage = (bench_damage){
+        .places = stats.data_segments_damaged,
+        .log_lines = atomic_load(&warnings),
+        .restored = stats.data_images_repaired,
+    };
+}
+
 static bool ours_is_data_file(const char *name) {
     return strcmp(name, "data.nqdb") == 0;
 }
@@ -188,5 +211,6 @@ const bench_backend backend_ours = {
     .commit = ours_commit,
     .rollback = ours_rollback,
     .checkpoint = ours_checkpoint,
+    .count_damage = ours_count_damage,
     .is_data_file = ours_is_data_file,
 };

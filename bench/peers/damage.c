@@ -103,6 +103,19 @@ static void lose_patience(void) {
     (void)alarm(PATIENCE_S);
 }
 
+static void report_damage(const bench_trial *trial, bench_database *database) {
+    if (trial->backend->count_damage == NULL) {
+        return;
+    }
+    bench_damage damage;
+    trial->backend->count_damage(database, &damage);
+    uint64_t unlogged =
+        damage.places - (damage.log_lines < damage.places ? damage.log_lines : damage.places);
+    findings_set(trial->findings, METRIC_damage_noticed, (double)damage.places);
+    findings_set(trial->findings, METRIC_damage_not_logged, (double)unlogged);
+    findings_set(trial->findings, METRIC_pages_restored, (double)damage.restored);
+}
+
 static void compare_all_rows(const bench_trial *trial) {
     lose_patience();
     findings_set(trial->findings, METRIC_rows_right, 0);
@@ -121,6 +134,7 @@ static void compare_all_rows(const bench_trial *trial) {
             (void)trial->backend->commit(session);
         }
     }
+    report_damage(trial, database);
     _exit(0); /* closing a damaged database is not what is measured */
 }
 

@@ -32,8 +32,8 @@ static const char *const base_names[BASE_COUNT] = {
 };
 
 static void path_of(const driver *self, const char *engine, bench_base base, char *out_path) {
-    int bytes = snprintf(out_path, RUN_PATH_BYTES, "%s/%s-%s", self->settings->directory, engine,
-                         base_names[base]);
+    int bytes = snprintf(out_path, RUN_PATH_BYTES, "%s/%s-%s-%llu", self->settings->directory,
+                         engine, base_names[base], (unsigned long long)self->settings->rows);
     must(bytes > 0 && bytes < RUN_PATH_BYTES, "the directory's name is too long");
 }
 
