@@ -29,15 +29,15 @@ static nq_status descend(nq_ctx *ctx, nq_pool *pool, nq_bytes key, uint32_t leve
     return NQ_OK;
 }
 
-/* The leaf of a tree that is not empty where `key` belongs. */
+/* The leaf of a tree that is not empty where `key` belongs, and how many pages were seen unpinned.
+ */
 static nq_status descend_to_leaf(nq_ctx *ctx, nq_pool *pool, const nq_tree *tree, nq_bytes key,
-                                 nq_page_ref *out_leaf) {
-    uint32_t hit_count = 0;
+                                 nq_page_ref *out_leaf, uint32_t *out_hit_count) {
+    *out_hit_count = 0;
     *out_leaf = tree->root;
     for (uint32_t level = tree->level; level > 0; level--) {
-        NQ_TRY(descend(ctx, pool, key, level, out_leaf, &hit_count));
+        NQ_TRY(descend(ctx, pool, key, level, out_leaf, out_hit_count));
     }
-    nq_pool_count_hits(pool, hit_count);
     return NQ_OK;
 }
 
@@ -49,7 +49,9 @@ nq_status nq_btree_find(nq_ctx *ctx, nq_pool *pool, const nq_tree *tree, nq_byte
     }
     nq_page_ref leaf;
     nq_pin pin;
-    NQ_TRY(descend_to_leaf(ctx, pool, tree, key, &leaf));
+    uint32_t hit_count;
+    NQ_TRY(descend_to_leaf(ctx, pool, tree, key, &leaf, &hit_count));
+    nq_pool_count_hits(pool, hit_count);
     NQ_TRY(nq_pool_pin(ctx, pool, leaf, &pin));
     if (pin.page->kind != NQ_PAGE_LEAF) {
         nq_pool_unpin(pool, &pin);
@@ -96,16 +98,18 @@ nq_status nq_btree_find_copy(nq_ctx *ctx, nq_pool *pool, const nq_tree *tree, nq
         return NQ_OK;
     }
     nq_page_ref leaf;
-    NQ_TRY(descend_to_leaf(ctx, pool, tree, key, &leaf));
+    uint32_t hit_count;
+    NQ_TRY(descend_to_leaf(ctx, pool, tree, key, &leaf, &hit_count));
     sight seen;
     bool has_failed = false;
     do {
         nq_view view;
         NQ_TRY(nq_pool_view_begin(ctx, pool, leaf, has_failed, &view));
         seen = look_at_leaf(view.page, key, room);
-        nq_pool_count_hits(pool, view.is_pinned ? 0 : 1);
+        hit_count += view.is_pinned ? 0 : 1;
         has_failed = !nq_pool_view_end(pool, &view);
     } while (has_failed);
+    nq_pool_count_hits(pool, hit_count);
     if (!seen.is_leaf) {
         return fail_shape(ctx, leaf.page, "it is not a leaf");
     }

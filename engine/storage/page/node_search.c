@@ -5,6 +5,19 @@
  * (node_internal.h). */
 #include "engine/storage/page/node_internal.h"
 
+/* memcmp without a call where it takes a few bytes only. */
+static inline int compare_bytes(const uint8_t *left, const uint8_t *right, size_t bytes) {
+    enum { FEW = 4 };
+    if (bytes > FEW) {
+        return memcmp(left, right, bytes);
+    }
+    int order = 0;
+    for (size_t i = 0; i < bytes && order == 0; i++) {
+        order = left[i] - right[i];
+    }
+    return order;
+}
+
 int nq__node_compare_to_prefix(const nq_page *page, nq_bytes key, nq_bytes *out_suffix) {
     *out_suffix = key;
     uint32_t prefix_bytes = nq__node_read_u16(&page->prefix_bytes);
@@ -14,7 +27,7 @@ int nq__node_compare_to_prefix(const nq_page *page, nq_bytes key, nq_bytes *out_
     prefix_bytes = prefix_bytes < NQ_PAGE_BYTES ? prefix_bytes : NQ_PAGE_BYTES;
     const uint8_t *prefix = (const uint8_t *)page + NQ_PAGE_BYTES - prefix_bytes;
     size_t shared = key.size < prefix_bytes ? key.size : prefix_bytes;
-    int order = shared == 0 ? 0 : memcmp(key.data, prefix, shared);
+    int order = compare_bytes(key.data, prefix, shared);
     if (order != 0 || key.size < prefix_bytes) {
         return order != 0 ? order : -1;
     }
@@ -22,9 +35,19 @@ int nq__node_compare_to_prefix(const nq_page *page, nq_bytes key, nq_bytes *out_
     return 0;
 }
 
-/* The first slot of [from, to) whose head is >= `head`; `to` if none. */
+/* The first slot of [from, to) whose head is >= `head`; `to` if none. Three heads at a time while
+ * there are many: they are waited for together. */
 static uint32_t find_head(const nq_page *page, uint32_t from, uint32_t to, uint32_t head) {
+    enum { MANY = 8 };
     uint32_t count = to - from;
+    while (count > MANY) {
+        uint32_t part = count / 4;
+        uint32_t parts = (nq__node_slot(page, from + part - 1).head < head ? 1u : 0u) +
+                         (nq__node_slot(page, from + 2 * part - 1).head < head ? 1u : 0u) +
+                         (nq__node_slot(page, from + 3 * part - 1).head < head ? 1u : 0u);
+        from += parts * part;
+        count = parts == 3 ? count - 3 * part : part;
+    }
     while (count > 1) {
         uint32_t half = count / 2;
         from += nq__node_slot(page, from + half - 1).head < head ? half : 0;
