@@ -9,13 +9,14 @@ enum { READERS = 1000, ROUNDS = 20, SCAN_ROWS = 100 };
 static void read_round(const bench_trial *trial, bench_session *session, nq_rng *rng) {
     bench_row row;
     nq_bytes value;
-    uint64_t sum = 0;
+    row_sums sums = {0};
     uint64_t rows = 0;
     uint64_t id = nq_rng_below(rng, trial->rows);
     nq_bytes key = row_key(&row, trial_order(trial), id);
     must(trial->backend->find(session, key, &value) == OUTCOME_DONE && value_is_of(value, id),
          "read a wrong value");
-    must(trial->backend->scan(session, key, SCAN_ROWS, trial_take_row, &sum, &rows) == OUTCOME_DONE,
+    must(trial->backend->scan(session, key, SCAN_ROWS, trial_take_row, &sums, &rows) ==
+             OUTCOME_DONE,
          "a scan went wrong");
 }
 

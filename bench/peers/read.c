@@ -188,17 +188,18 @@ void run_find_threads(const bench_trial *trial) {
     free(all);
 }
 
-static void scan(const bench_trial *trial, bench_session *session, nq_bytes low,
-                 uint64_t rows_wanted) {
-    uint64_t sum = 0;
+static row_sums scan(const bench_trial *trial, bench_session *session, nq_bytes low,
+                     uint64_t rows_wanted) {
+    row_sums sums = {0};
     uint64_t rows = 0;
     uint64_t rows_max = low.size == 0 ? UINT64_MAX : rows_wanted;
     trial_begin(trial, session, BACKEND_READ);
-    must(trial->backend->scan(session, low, rows_max, trial_take_row, &sum, &rows) ==
+    must(trial->backend->scan(session, low, rows_max, trial_take_row, &sums, &rows) ==
                  OUTCOME_DONE &&
              rows == rows_wanted,
          "a scan went wrong");
     trial_commit(trial, session);
+    return sums;
 }
 
 static void scan_parts(const bench_trial *trial, bench_session *session) {
@@ -210,7 +211,7 @@ static void scan_parts(const bench_trial *trial, bench_session *session) {
         nq_bytes low = row_key(&row, KEYS_SCATTERED, nq_rng_below(&rng, trial->rows));
         row.key[0] &= 0x7f; /* starts in the first half: the rows wanted follow */
         uint64_t started = now_ns();
-        scan(trial, session, low, wanted);
+        (void)scan(trial, session, low, wanted);
         latency_record(latency, now_ns() - started);
     }
     findings_set(trial->findings, METRIC_scan_p50_us, latency_quantile_us(latency, 0.5));
@@ -222,8 +223,9 @@ static void scan_all(const bench_trial *trial, bench_session *session) {
     uint64_t best_ns = UINT64_MAX;
     for (int scans = 0; scans < FULL_SCANS_MIN || now_ns() < end; scans++) {
         uint64_t started = now_ns();
-        scan(trial, session, nq_bytes_of(NULL, 0), trial->rows);
+        row_sums sums = scan(trial, session, nq_bytes_of(NULL, 0), trial->rows);
         uint64_t taken = now_ns() - started;
+        must(trial_sums_are_whole(trial, &sums), "a scan handed out other rows");
         best_ns = taken < best_ns ? taken : best_ns;
     }
     findings_set(trial->findings, METRIC_full_rows_per_s,

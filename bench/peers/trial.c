@@ -71,20 +71,40 @@ void trial_write(const bench_trial *trial, bench_session *session, bench_operati
 
 bool trial_take_row(void *user, nq_bytes key, nq_bytes value) {
     bench_row copy;
-    uint64_t *sum = user;
+    row_sums *sums = user;
+    uint64_t id;
+    uint64_t head;
     memcpy(copy.key, key.data, KEY_BYTES);
     memcpy(copy.value, value.data, VALUE_BYTES);
     __asm__ volatile("" : : "r"(&copy) : "memory"); /* the copy is made */
-    *sum += copy.value[0];
+    memcpy(&id, copy.value, sizeof(id));
+    memcpy(&head, copy.key, sizeof(head));
+    sums->ids += id;
+    sums->key_heads += head;
+    sums->ends += copy.value[VALUE_BYTES - 1];
     return true;
 }
 
+bool trial_sums_are_whole(const bench_trial *trial, const row_sums *sums) {
+    row_sums wanted = {.ends = trial->rows * VALUE_FILLER};
+    for (uint64_t id = 0; id < trial->rows; id++) {
+        bench_row row;
+        uint64_t head;
+        memcpy(&head, row_key(&row, trial_order(trial), id).data, sizeof(head));
+        wanted.ids += id;
+        wanted.key_heads += head;
+    }
+    return wanted.ids == sums->ids && wanted.key_heads == sums->key_heads &&
+           wanted.ends == sums->ends;
+}
+
 void trial_take_all(const bench_trial *trial, bench_session *session) {
-    uint64_t sum = 0;
+    row_sums sums = {0};
     uint64_t rows = 0;
     bench_outcome scanned = trial->backend->scan(session, nq_bytes_of(NULL, 0), UINT64_MAX,
-                                                 trial_take_row, &sum, &rows);
+                                                 trial_take_row, &sums, &rows);
     must(scanned == OUTCOME_DONE && rows == trial->rows, "a scan went wrong");
+    must(trial_sums_are_whole(trial, &sums), "a scan handed out other rows");
 }
 
 void trial_warm(const bench_trial *trial, bench_session *session) {

@@ -22,8 +22,18 @@ void trial_take_all(const bench_trial *trial, bench_session *session);
 /* Reads every row once, so that engines start a timed part equally warm. */
 void trial_warm(const bench_trial *trial, bench_session *session);
 
-/* A row_visitor that reads all of a row; `user` is a uint64_t sum. */
+/* What a scan has seen, in sums that do not care about order. */
+typedef struct row_sums {
+    uint64_t ids;       /* as the values say */
+    uint64_t key_heads; /* first eight bytes of the keys */
+    uint64_t ends;      /* last bytes of the values */
+} row_sums;
+
+/* A row_visitor that reads all of a row; `user` is a row_sums. */
 bool trial_take_row(void *user, nq_bytes key, nq_bytes value);
+
+/* Whether they are those of every loaded row, once each. Not fast: ask outside of a timed part. */
+bool trial_sums_are_whole(const bench_trial *trial, const row_sums *sums);
 
 /* The order of the keys in the phase's base. */
 bench_key_order trial_order(const bench_trial *trial);
