@@ -41,7 +41,8 @@ stage_sdk() {
     tests/rpc/run.sh
 }
 stage_arm64() {
-    deploy/dev/setup.sh arm64 && bazel_test --config=arm64 --test_tag_filters=-no-arm64 //tests/engine/...
+    deploy/dev/setup.sh arm64 && bazel_test --config=arm64 --test_tag_filters=-no-arm64 \
+        //tests/engine/... //tests/sdk/device/...
 }
 stage_clang-tidy() {
     tests/tidy/clang_tidy.sh

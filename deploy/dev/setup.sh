@@ -9,13 +9,13 @@ BUILD=(gcc g++ make git bazel-bootstrap bazel-rules-java bazel-rules-proto bazel
     libgrpc-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libprotobuf-dev lemon xxd
     libxxhash-dev libisal-dev liblz4-dev libzstd-dev libutf8proc-dev libyaml-dev libjansson-dev libedit-dev
     zlib1g-dev libssl-dev python3)
-TEST=(libcmocka-dev libsqlite3-dev sqlite3 clang clang-format clang-tidy libclang-rt-14-dev zstd curl procps
+TEST=(libcmocka-dev nanopb libnanopb-dev libnghttp2-dev libsqlite3-dev sqlite3 clang clang-format clang-tidy libclang-rt-14-dev zstd curl procps
     python3-venv python3-pip golang-go default-jdk-headless maven)
 ARM64=(mmdebstrap gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user-static)
 BENCH=(libgrpc++-dev protobuf-compiler-grpc nghttp2-client libnghttp2-dev redis-server libhiredis-dev
     libsqlite3-dev sqlite3 zstd liblmdb-dev librocksdb-dev libwiredtiger-dev libdb5.3-dev)
 SYSROOT=/opt/arm64-sysroot
-SYSROOT_PACKAGES=libgrpc-dev,libprotobuf-c-dev,libcmocka-dev,libssl-dev,libc6-dev,libstdc++-12-dev,libxxhash-dev,libisal-dev,liblz4-dev,libzstd-dev,libutf8proc-dev,libyaml-dev,libjansson-dev,libedit-dev,libsqlite3-dev
+SYSROOT_PACKAGES=libgrpc-dev,libprotobuf-c-dev,libcmocka-dev,libnanopb-dev,libnghttp2-dev,libssl-dev,libc6-dev,libstdc++-12-dev,libxxhash-dev,libisal-dev,liblz4-dev,libzstd-dev,libutf8proc-dev,libyaml-dev,libjansson-dev,libedit-dev,libsqlite3-dev
 
 fail() {
     printf 'setup: %s\n' "$*" >&2
