@@ -30,7 +30,9 @@ typedef enum nq_lock_rank {
     NQ_LOCK_STORE_ROWS,        /* the table of row locks; one stripe */
     NQ_LOCK_STORE_SNAPSHOTS,   /* published roots and who reads them */
     NQ_LOCK_STORE_SPACE,       /* free pages */
+    NQ_LOCK_LOG_ARCHIVE,       /* the turn of archiving log segments; held during I/O */
     NQ_LOCK_LOG_PEN,           /* the turn of writing to the log; held during I/O */
+    NQ_LOCK_LOG_MIRROR,        /* the turn of writing to one of two logs; held during I/O */
     NQ_LOCK_LOG_MAKER,         /* the turn of making or renaming a log segment; held during I/O */
     NQ_LOCK_LOG,               /* the log's buffers and their leader */
     NQ_LOCK_LOG_SEGMENTS,      /* the log's list of segment files */

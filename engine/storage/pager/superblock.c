@@ -26,7 +26,8 @@ typedef struct superblock_head {
     uint32_t lane_blocks;
     uint32_t segment_count;
     uint32_t map_roots_crc; /* CRC32C of the places behind the head that are in use */
-    uint8_t zero[16];
+    uint32_t log_run;
+    uint8_t zero[12];
     uint32_t crc; /* CRC32C of everything before it */
 } superblock_head;
 
@@ -58,6 +59,7 @@ void nq_superblock_encode(const nq_superblock *superblock, uint8_t *out_bytes) {
         .lane_blocks = superblock->layout.lane_blocks,
         .segment_count = superblock->segment_count,
         .map_roots_crc = nq_crc32c(0, superblock->map_roots, places_bytes),
+        .log_run = root->log_run,
     };
     memcpy(head.magic, superblock_magic, sizeof head.magic);
     head.crc = nq_crc32c(0, &head, offsetof(superblock_head, crc));
@@ -108,7 +110,8 @@ nq_superblock_verdict nq_superblock_decode(const uint8_t *bytes, nq_superblock *
                  .directory_level = head.directory_level,
                  .page_count = head.page_count,
                  .next_tree = head.next_tree,
-                 .log_segment_bytes = head.log_segment_bytes},
+                 .log_segment_bytes = head.log_segment_bytes,
+                 .log_run = head.log_run},
         .sequence = head.sequence,
         .segment_sequence = head.segment_sequence,
         .layout = {head.lane_blocks},

@@ -34,6 +34,7 @@ typedef struct nq_pager_root {
     uint32_t page_count;      /* page ids below were given out */
     uint32_t next_tree;       /* tree ids below were given out */
     uint32_t log_segment_bytes;
+    uint32_t log_run; /* counts the log's starts */
 } nq_pager_root;
 
 typedef struct nq_superblock {

@@ -124,7 +124,7 @@ nq_status nq__apply_record(nq_ctx *ctx, nq_apply *apply, const nq_log_record *re
     case NQ_RECORD_TREE_DROP:
         return drop_tree(ctx, apply, record->tree);
     case NQ_RECORD_COMMIT:
-    case NQ_RECORD_ROLLBACK:
+    case NQ_RECORD_START:
         break;
     }
     NQ_UNREACHABLE();

@@ -54,6 +54,7 @@ static nq_pager_root root_of(nq_store *store, const nq_version *version, uint32_
     if (NQ_HAS_BUG(CHECKPOINT_LSN_LATE)) {
         root.lsn += NQ_LOG_BLOCK_BYTES;
     }
+    root.log_run = nq_log_run(store->log);
     root.directory = version->directory.root;
     root.directory_level = version->directory.level;
     root.directory_entry_count = version->directory.entry_count;

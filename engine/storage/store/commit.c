@@ -170,6 +170,7 @@ static nq_status take_turn(nq_ctx *ctx, nq_txn *txn, nq_log_record *commit, bool
         goto done;
     }
     NQ_CHECK(validate_reads(ctx, txn));
+    NQ_CHECK(nq_log_check_archive(ctx, store->log));
     NQ_CHECK(nq_log_reserve(ctx, store->log, log_bytes, record_bytes_max));
     NQ_CHECK(nq__apply_begin(ctx, store, &apply));
     apply.may_use_reserve = gives_room_back(txn);

@@ -1,7 +1,7 @@
-/* Keeper: the store's two background threads — one checkpoints when enough has been logged, one
- * syncs the log for periodic commits and makes its next segment before a commit needs it. What they
- * cannot do they leave to the next attempt; a failed sync has turned the store read-only by then.
- */
+/* Keeper: the store's background threads — one checkpoints when enough has been logged, one syncs
+ * the log for periodic commits and makes its next segment before a commit needs it, one, if there
+ * is an archive, gives it the log. What they cannot do they leave to the next attempt; a failed
+ * sync has turned the store read-only by then. */
 #include "engine/ground/os/clock.h"
 #include "engine/storage/page/bug.h"
 #include "engine/storage/store/store_internal.h"
@@ -46,14 +46,17 @@ void nq__keeper_notice(nq_store *store, nq_durability durability) {
     }
     bool is_due = is_checkpoint_due(store);
     bool is_short = nq_log_wants_segment(store->log);
-    if (!is_due && !is_short) {
+    bool is_full = nq_log_wants_archive(store->log);
+    if (!is_due && !is_short && !is_full) {
         return;
     }
     nq_mutex_lock(&store->keeper_mutex);
-    bool is_news =
-        (is_due && !store->is_checkpoint_wanted) || (is_short && !store->is_segment_wanted);
+    bool is_news = (is_due && !store->is_checkpoint_wanted) ||
+                   (is_short && !store->is_segment_wanted) ||
+                   (is_full && !store->is_archive_wanted);
     store->is_checkpoint_wanted = store->is_checkpoint_wanted || is_due;
     store->is_segment_wanted = store->is_segment_wanted || is_short;
+    store->is_archive_wanted = store->is_archive_wanted || is_full;
     if (is_news) {
         nq_cond_broadcast(&store->keeper_cond);
     }
@@ -82,11 +85,25 @@ static nq_status sync_if_due(nq_ctx *ctx, nq_store *store) {
     return status;
 }
 
-nq_status nq_store_keep(nq_ctx *ctx, nq_store *store, int64_t *out_next_ns) {
-    nq_status status = sync_if_due(ctx, store);
-    if (status == NQ_OK && nq_log_wants_segment(store->log)) {
-        status = nq_log_add_segment(ctx, store->log);
+static nq_status keep_log(nq_ctx *ctx, nq_store *store) {
+    NQ_TRY(sync_if_due(ctx, store));
+    return nq_log_wants_segment(store->log) ? nq_log_add_segment(ctx, store->log) : NQ_OK;
+}
+
+/* Returns what the archive said last. */
+static nq_status archive_all(nq_store *store) {
+    nq_status status = NQ_OK;
+    while (status == NQ_OK && nq_log_wants_archive(store->log)) {
+        nq_ctx ctx;
+        nq_ctx_init(&ctx, NULL);
+        status = nq_log_archive_next(&ctx, store->log);
     }
+    return status;
+}
+
+nq_status nq_store_keep(nq_ctx *ctx, nq_store *store, int64_t *out_next_ns) {
+    nq_status status = keep_log(ctx, store);
+    (void)archive_all(store);
     *out_next_ns = atomic_load(&store->sync_at_ns);
     return status;
 }
@@ -136,9 +153,28 @@ static void run_syncer(void *argument) {
         nq_mutex_unlock(&store->keeper_mutex);
         nq_ctx ctx;
         nq_ctx_init(&ctx, NULL);
-        int64_t next_ns;
-        (void)nq_store_keep(&ctx, store, &next_ns);
+        (void)keep_log(&ctx, store);
         nq_mutex_lock(&store->keeper_mutex);
+    }
+    nq_mutex_unlock(&store->keeper_mutex);
+}
+
+static void run_archiver(void *argument) {
+    nq_store *store = argument;
+    nq_mutex_lock(&store->keeper_mutex);
+    while (!store->is_stopping) {
+        if (!store->is_archive_wanted) {
+            nq_cond_wait(&store->keeper_cond, &store->keeper_mutex);
+            continue;
+        }
+        store->is_archive_wanted = false;
+        nq_mutex_unlock(&store->keeper_mutex);
+        nq_status status = archive_all(store);
+        nq_mutex_lock(&store->keeper_mutex);
+        if (status != NQ_OK) {
+            nap(store, retry_ns);
+            store->is_archive_wanted = true;
+        }
     }
     nq_mutex_unlock(&store->keeper_mutex);
 }
@@ -151,6 +187,10 @@ nq_status nq__keeper_start(nq_ctx *ctx, nq_store *store) {
     store->has_checkpointer = true;
     NQ_TRY(nq_thread_start(ctx, &store->syncer, "nq-log-sync", run_syncer, store));
     store->has_syncer = true;
+    if (store->options.log_archive != NULL) {
+        NQ_TRY(nq_thread_start(ctx, &store->archiver, "nq-log-archive", run_archiver, store));
+        store->has_archiver = true;
+    }
     return NQ_OK;
 }
 
@@ -164,5 +204,8 @@ void nq__keeper_stop(nq_store *store) {
     }
     if (store->has_syncer) {
         nq_thread_join(&store->syncer);
+    }
+    if (store->has_archiver) {
+        nq_thread_join(&store->archiver);
     }
 }

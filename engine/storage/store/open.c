@@ -18,6 +18,9 @@ static void set_defaults(nq_store_options *options) {
     if (options->sync_interval_ms == 0) {
         options->sync_interval_ms = 200;
     }
+    if (options->log_archive_bytes_max == 0) {
+        options->log_archive_bytes_max = UINT64_C(1) << 30;
+    }
     if (options->lane_blocks == 0) {
         options->lane_blocks = NQ_SEGMENT_LANE_BLOCKS_MAX;
     }
@@ -166,6 +169,7 @@ nq_status nq_store_close(nq_ctx *ctx, nq_store *store) {
     nq__keeper_stop(store);
     store->has_checkpointer = false;
     store->has_syncer = false;
+    store->has_archiver = false;
     nq_status status = nq_store_health(store) == NQ_OK ? nq_store_checkpoint(ctx, store, NULL)
                                                        : nq__store_check_health(ctx, store);
     if (status == NQ_OK) {
@@ -225,6 +229,8 @@ void nq_store_get_stats(const nq_store *store, nq_store_stats *out_stats) {
         .open_snapshots = version_count,
         .waiting_txns = atomic_load(&counters->waiting_txns),
         .recovered_commits = store->recovered_commits,
+        .log_unarchived_bytes = log.unarchived_bytes,
+        .log_archive_failures = log.archive_failures,
         .log_tail_bytes_cut = store->log_tail_bytes_cut,
     };
 }

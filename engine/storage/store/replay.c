@@ -20,15 +20,6 @@ static nq_status finish_commit(nq_ctx *ctx, nq_store *store, nq_apply *apply,
     return nq__version_publish(ctx, store, store->newest->generation);
 }
 
-/* Parts the records of a commit that a crash has cut in two from those of the next commit. */
-static nq_status log_rollback(nq_ctx *ctx, nq_store *store) {
-    nq_log_record record = {.kind = NQ_RECORD_ROLLBACK};
-    size_t bytes = nq_record_bytes(&record);
-    nq_lsn end;
-    NQ_TRY(nq_log_reserve(ctx, store->log, bytes, bytes));
-    return nq_log_append(ctx, store->log, &record, &end);
-}
-
 nq_status nq__replay(nq_ctx *ctx, nq_store *store) {
     nq_apply apply = {0};
     nq_status status;
@@ -51,16 +42,15 @@ nq_status nq__replay(nq_ctx *ctx, nq_store *store) {
         }
         if (record.kind == NQ_RECORD_COMMIT) {
             NQ_CHECK(finish_commit(ctx, store, &apply, &record, end));
-        } else if (record.kind == NQ_RECORD_ROLLBACK) {
-            nq__apply_abort(&apply);
+        } else if (record.kind == NQ_RECORD_START) {
+            if (!NQ_HAS_BUG(START_IGNORED)) {
+                nq__apply_abort(&apply);
+            }
         } else {
             NQ_CHECK(nq__apply_record(ctx, &apply, &record));
         }
     }
     NQ_CHECK(nq_log_start(ctx, store->log, &store->log_tail_bytes_cut));
-    if (apply.is_begun && !NQ_HAS_BUG(ROLLBACK_NOT_LOGGED)) {
-        NQ_CHECK(log_rollback(ctx, store));
-    }
     status = nq_log_recycle(ctx, store->log, (nq_lsn){store->root.lsn},
                             store->options.checkpoint_log_bytes);
 done:

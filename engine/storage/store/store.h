@@ -20,6 +20,7 @@
 #include "engine/ground/os/vfs.h"
 #include "engine/storage/cache/cache.h"
 #include "engine/storage/page/entry.h"
+#include "engine/storage/wal/log_archive.h"
 #include "engine/storage/wal/lsn.h"
 
 typedef struct nq_store nq_store;
@@ -55,16 +56,21 @@ typedef enum nq_isolation {
 
 /* Zero means the default in brackets. */
 typedef struct nq_store_options {
-    uint64_t cache_bytes;          /* pages and changes not yet committed, hard limit [64 MiB] */
-    nq_cache_policy cache_policy;  /* which page goes when another must come in [S3-FIFO] */
-    uint64_t checkpoint_log_bytes; /* logged since the last checkpoint, to start one [16 MiB] */
-    uint64_t txn_bytes_max;        /* uncommitted writes of one transaction in memory [64 MiB] */
-    uint32_t sync_interval_ms;     /* of NQ_PERIODIC commits [200] */
-    uint32_t log_segment_bytes;    /* of a new store; a multiple of 4 KiB [4 MiB] */
-    uint32_t lane_blocks;          /* of a new store: its data file's segments are 18 times as many
-                                      blocks of 4 KiB, and a few; at most [56] */
-    bool must_exist;               /* fail rather than create */
-    bool is_manual; /* no background threads: the caller checkpoints, and calls nq_store_keep */
+    uint64_t cache_bytes;           /* pages and changes not yet committed, hard limit [64 MiB] */
+    nq_cache_policy cache_policy;   /* which page goes when another must come in [S3-FIFO] */
+    uint64_t checkpoint_log_bytes;  /* logged since the last checkpoint, to start one [16 MiB] */
+    uint64_t txn_bytes_max;         /* uncommitted writes of one transaction in memory [64 MiB] */
+    uint32_t sync_interval_ms;      /* of NQ_PERIODIC commits [200] */
+    uint32_t log_segment_bytes;     /* of a new store; a multiple of 4 KiB [4 MiB] */
+    uint32_t lane_blocks;           /* of a new store: its data file's segments are 18 times as many
+                                       blocks of 4 KiB, and a few; at most [56] */
+    nq_log_archive *log_archive;    /* is given the log before it is used again; borrowed [none] */
+    uint64_t log_archive_bytes_max; /* of log that may await it; then commits fail with NQ_DISK_FULL
+                                       [1 GiB] */
+    bool log_copy; /* keep the log twice, against SD cards: docs/operate/durability.md. A store that
+                    * has a copy goes on with it */
+    bool must_exist; /* fail rather than create */
+    bool is_manual;  /* no background threads: the caller checkpoints, and calls nq_store_keep */
 } nq_store_options;
 
 /* Opens, recovering if the last run did not close. `directory` is created if missing. Fails with
@@ -184,9 +190,10 @@ typedef struct nq_checkpoint_result {
 } nq_checkpoint_result;
 nq_status nq_store_checkpoint(nq_ctx *ctx, nq_store *store, nq_checkpoint_result *out_result);
 
-/* Does what the background threads would do now: syncs periodic commits that are due and makes the
- * log's next segment. *out_next_ns is when to call again, on the monotonic clock; INT64_MAX: after
- * the next commit. */
+/* Does what the background threads would do now, but for checkpoints: syncs periodic commits that
+ * are due, makes the log's next segment, and offers full ones to the archive. What the archive
+ * refuses is no failure, and is seen in the statistics. *out_next_ns is when to call again, on the
+ * monotonic clock; INT64_MAX: after the next commit. */
 nq_status nq_store_keep(nq_ctx *ctx, nq_store *store, int64_t *out_next_ns);
 
 /* Why the store refuses writes, or NQ_OK. Set once after a failed log write or fsync; never
@@ -218,7 +225,8 @@ typedef struct nq_store_stats {
     uint64_t data_images_lost;      /* and not restored */
     uint64_t data_segments_damaged; /* in which they were */
     uint64_t recovered_commits;     /* replayed from the log when it was opened */
-    uint64_t log_tail_bytes_cut;    /* of an unfinished last write, at open */
+    uint64_t log_unarchived_bytes, log_archive_failures;
+    uint64_t log_tail_bytes_cut; /* of an unfinished last write, at open */
 } nq_store_stats;
 void nq_store_get_stats(const nq_store *store, nq_store_stats *out_stats);
 

@@ -122,14 +122,17 @@ struct nq_store {
     bool is_stopping;
     bool is_checkpoint_wanted;
     bool is_segment_wanted;
+    bool is_archive_wanted;
     /* When a sync must begin for the oldest periodic commit that may not be durable; INT64_MAX:
      * there is none. Set under the lock, so that the syncer is woken for it; cleared by the syncer.
      */
     _Atomic int64_t sync_at_ns;
     nq_thread checkpointer;
     nq_thread syncer;
+    nq_thread archiver;
     bool has_checkpointer;
     bool has_syncer;
+    bool has_archiver;
 
     nq_store_counters counters;
     uint64_t recovered_commits;
@@ -256,8 +259,8 @@ nq_status nq__replay(nq_ctx *ctx, nq_store *store);
 
 nq_status nq__keeper_start(nq_ctx *ctx, nq_store *store);
 void nq__keeper_stop(nq_store *store);
-/* After a commit: asks for a sync in time if it is periodic, and for a checkpoint or a log segment
- * if it is time for one. */
+/* After a commit: asks for a sync in time if it is periodic, and for a checkpoint, a log segment or
+ * archiving one if it is time for that. */
 void nq__keeper_notice(nq_store *store, nq_durability durability);
 /* Asks for a checkpoint, which may find room on a full disk. */
 void nq__keeper_want_checkpoint(nq_store *store);

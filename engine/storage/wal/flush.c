@@ -40,6 +40,7 @@ static size_t seal(nq_log *log, bool is_last_of_block) {
     nq_log_group group = {
         .lsn = buffer->lsn,
         .previous = log->previous,
+        .run = log->run,
         .payload_bytes = (uint32_t)(buffer->size - NQ_LOG_GROUP_HEADER_BYTES),
         .record_count = buffer->record_count,
         .unsynced_bytes = (uint32_t)(buffer->lsn.value - atomic_load(&log->durable_end)),
@@ -84,8 +85,7 @@ static nq_status write_active(nq_ctx *ctx, nq_log *log, bool is_last_of_block) {
     return NQ_OK;
 }
 
-/* Whether a group that ends with the active buffer would start the next one too far from the
- * durable end (L6). */
+/* Whether the log with the active buffer is longer than should go without a sync. */
 static bool is_far(const nq_log *log) {
     const nq_log_buffer *buffer = &log->buffers[log->active];
     return buffer->lsn.value + buffer->size >=

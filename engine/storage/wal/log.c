@@ -4,6 +4,7 @@
 
 #include "engine/ground/base/assert.h"
 #include "engine/ground/base/heap.h"
+#include "engine/storage/page/bug.h"
 #include "engine/storage/wal/log_internal.h"
 
 /* ---- Failure ---- */
@@ -32,6 +33,7 @@ static void destroy(nq_log *log) {
     nq__log_reader_deinit(&log->reader);
     nq_mutex_deinit(&log->mutex);
     nq_mutex_deinit(&log->pen);
+    nq_mutex_deinit(&log->archive_mutex);
     nq_heap_free(log);
 }
 
@@ -44,7 +46,13 @@ nq_status nq_log_open(nq_ctx *ctx, const nq_log_options *options, nq_lsn start, 
     }
     log->sink = options->sink;
     log->salt = options->salt;
+    log->archive = options->archive;
+    log->archive_bytes_max = options->archive_bytes_max;
+    log->archived_end = nq_log_sink_first(log->sink).value;
+    log->reader.start = start;
+    log->reader.run = options->run;
     log->reader.end = start;
+    nq_mutex_init(&log->archive_mutex, NQ_LOCK_LOG_ARCHIVE);
     nq_mutex_init(&log->pen, NQ_LOCK_LOG_PEN);
     nq_mutex_init(&log->mutex, NQ_LOCK_LOG);
     if (start.value % NQ_LOG_BLOCK_BYTES != 0) {
@@ -69,23 +77,32 @@ static nq_status make_buffers(nq_ctx *ctx, nq_log *log) {
     return NQ_OK;
 }
 
+/* Durably, before anything else of the run (L6). */
+static nq_status append_start(nq_ctx *ctx, nq_log *log) {
+    const nq_log_record record = {.kind = NQ_RECORD_START};
+    nq_lsn end;
+    NQ_TRY(nq_log_append(ctx, log, &record, &end));
+    return NQ_HAS_BUG(START_NOT_SYNCED) ? nq_log_write(ctx, log, end) : nq_log_sync(ctx, log, end);
+}
+
 nq_status nq_log_start(nq_ctx *ctx, nq_log *log, uint64_t *out_cut_bytes) {
     NQ_ASSERT(!log->is_started);
-    *out_cut_bytes = 0;
+    *out_cut_bytes = log->reader.cut_bytes;
     NQ_TRY(make_buffers(ctx, log));
-    nq_lsn end = {nq_log_block_align(log->reader.end.value)};            /* L1 */
-    NQ_TRY(nq_log_sink_extend(ctx, log->sink, (nq_lsn){end.value + 1})); /* L7 */
-    NQ_TRY(nq__log_wipe_tail(ctx, log));
+    nq_lsn end = {nq_log_block_align(log->reader.end.value)}; /* L1 */
+    NQ_TRY(
+        nq_log_sink_extend(ctx, log->sink, (nq_lsn){end.value + NQ_LOG_BLOCK_BYTES + 1})); /* L7 */
     /* What was read may so far only be in the kernel's memory. */
-    NQ_TRY(nq_log_sink_sync(ctx, log->sink, nq_log_sink_first(log->sink), end));
+    NQ_TRY(nq_log_sink_start(ctx, log->sink, log->reader.start, end));
+    log->run = NQ_HAS_BUG(RUN_NOT_COUNTED) ? log->reader.run : log->reader.run + 1;
+    log->key = nq_log_key_of(log->salt, log->run);
     log->buffers[log->active].lsn = end;
     log->end = end;
     atomic_store(&log->written_end, end.value);
     atomic_store(&log->durable_end, end.value);
-    *out_cut_bytes = log->reader.cut_bytes;
     nq__log_reader_deinit(&log->reader);
     log->is_started = true;
-    return NQ_OK;
+    return append_start(ctx, log);
 }
 
 void nq_log_close(nq_log *log) {
@@ -161,7 +178,8 @@ nq_status nq_log_add_segment(nq_ctx *ctx, nq_log *log) {
 
 nq_status nq_log_recycle(nq_ctx *ctx, nq_log *log, nq_lsn lsn, uint64_t spare_bytes) {
     nq_lsn spare_end = {nq_log_end(log).value + spare_bytes};
-    nq_status status = nq_log_sink_recycle(ctx, log->sink, lsn, spare_end);
+    nq_lsn end = nq__log_recyclable_end(log, lsn);
+    nq_status status = nq_log_sink_recycle(ctx, log->sink, end, spare_end);
     if (status != NQ_OK && log->sink->is_broken) {
         nq_mutex_lock(&log->mutex);
         nq__log_fail(log, ctx);
@@ -193,7 +211,7 @@ static nq_status make_room(nq_ctx *ctx, nq_log *log, size_t bytes) {
 static nq_lsn append(nq_log *log, const nq_log_record *record, size_t bytes) {
     nq_log_buffer *buffer = &log->buffers[log->active];
     nq_lsn lsn = {buffer->lsn.value + buffer->size};
-    nq_record_encode(record, lsn, log->salt, buffer->bytes + buffer->size);
+    nq_record_encode(record, lsn, log->key, buffer->bytes + buffer->size);
     buffer->size += bytes;
     buffer->record_count++;
     log->end.value = lsn.value + bytes;
@@ -219,6 +237,10 @@ nq_lsn nq_log_durable_end(nq_log *log) {
     return (nq_lsn){atomic_load(&log->durable_end)};
 }
 
+uint32_t nq_log_run(const nq_log *log) {
+    return log->run;
+}
+
 nq_lsn nq_log_end(nq_log *log) {
     nq_mutex_lock(&log->mutex);
     nq_lsn end = log->end;
@@ -230,5 +252,7 @@ void nq_log_get_stats(nq_log *log, nq_log_stats *out_stats) {
     *out_stats = (nq_log_stats){.bytes_written = atomic_load(&log->bytes_written),
                                 .bytes_appended = atomic_load(&log->bytes_appended),
                                 .syncs = atomic_load(&log->syncs),
-                                .written_end = {atomic_load(&log->written_end)}};
+                                .written_end = {atomic_load(&log->written_end)},
+                                .unarchived_bytes = nq__log_unarchived_bytes(log),
+                                .archive_failures = atomic_load(&log->archive_failures)};
 }

@@ -12,14 +12,18 @@
 #define NQ_STORAGE_WAL_LOG_H
 
 #include "engine/ground/base/ctx.h"
+#include "engine/storage/wal/log_archive.h"
 #include "engine/storage/wal/log_sink.h"
 #include "engine/storage/wal/record.h"
 
 typedef struct nq_log nq_log;
 
 typedef struct nq_log_options {
-    nq_log_sink *sink; /* of the groups; the log's own from now on, whatever open returns */
-    uint64_t salt;     /* of the store: another store's log never verifies */
+    nq_log_sink *sink;       /* of the groups; the log's own from now on, whatever open returns */
+    uint64_t salt;           /* of the store: another store's log never verifies */
+    uint32_t run;            /* that wrote the checkpoint */
+    nq_log_archive *archive; /* borrowed; NULL: none */
+    uint64_t archive_bytes_max; /* of log that may await it */
 } nq_log_options;
 
 /* Opens for reading from `start`, a checkpoint's position. */
@@ -31,8 +35,9 @@ nq_status nq_log_open(nq_ctx *ctx, const nq_log_options *options, nq_lsn start, 
 nq_status nq_log_read(nq_ctx *ctx, nq_log *log, nq_log_record *out_record, nq_lsn *out_end,
                       bool *out_is_end);
 
-/* After the last record was read: cuts what lies behind (*out_cut_bytes of an unfinished write) and
- * makes everything read durable. From here on the log is appended to. */
+/* After the last record was read: cuts what lies behind (*out_cut_bytes of an unfinished write),
+ * makes everything read durable, and begins a new run with a durable NQ_RECORD_START. From here on
+ * the log is appended to. */
 nq_status nq_log_start(nq_ctx *ctx, nq_log *log, uint64_t *out_cut_bytes);
 
 /* Writes out and syncs what was appended, unless the log has failed, and lets go. */
@@ -62,9 +67,23 @@ nq_status nq_log_sync(nq_ctx *ctx, nq_log *log, nq_lsn lsn);
 nq_lsn nq_log_durable_end(nq_log *log);
 nq_lsn nq_log_end(nq_log *log);
 
-/* The log is not needed before `lsn`: segments wholly before it become room, as long as the room
- * behind the end is less than `spare_bytes`; the others are removed. */
+/* What a checkpoint must give to the nq_log_open that reads on from it. */
+uint32_t nq_log_run(const nq_log *log);
+
+/* The log is not needed before `lsn`: segments wholly before it, and archived if there is an
+ * archive, become room, as long as the room behind the end is less than `spare_bytes`; the others
+ * are removed.
+ */
 nq_status nq_log_recycle(nq_ctx *ctx, nq_log *log, nq_lsn lsn, uint64_t spare_bytes);
+
+/* Whether there is a full, durable segment that the archive has not taken; and offering it the
+ * oldest, which may take long. A failure is the archive's; the segment will be offered again. */
+bool nq_log_wants_archive(nq_log *log);
+nq_status nq_log_archive_next(nq_ctx *ctx, nq_log *log);
+
+/* Fails with NQ_DISK_FULL while more than `archive_bytes_max` of log await the archive: for what
+ * would add to it. */
+nq_status nq_log_check_archive(nq_ctx *ctx, nq_log *log);
 
 /* Why the log refuses, or NQ_OK. Once set it stays. */
 nq_status nq_log_health(const nq_log *log);
@@ -73,7 +92,9 @@ typedef struct nq_log_stats {
     uint64_t bytes_written;
     uint64_t bytes_appended; /* of records */
     uint64_t syncs;
-    nq_lsn written_end; /* the sink has everything before */
+    nq_lsn written_end;        /* the sink has everything before */
+    uint64_t unarchived_bytes; /* that await the archive, the segment being filled included */
+    uint64_t archive_failures;
 } nq_log_stats;
 void nq_log_get_stats(nq_log *log, nq_log_stats *out_stats);
 

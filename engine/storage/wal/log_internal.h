@@ -6,9 +6,9 @@
  *    no unfinished write.
  * L3 `durable_end` is moved only after a sync; nothing above it was acknowledged as durable.
  * L4 `failure` once set is never cleared, and no write or sync begins after it.
- * L6 A group starts less than NQ__LOG_UNSYNCED_BYTES_MAX behind `durable_end`, so that recovery
- * knows how far the groups of a run may lie that a crash has cut off. L7 The end of the log lies in
- * room that exists. */
+ * L6 A run begins with a group that is durable before anything else of it is written. What a crash
+ *    has cut off is of an earlier run than whatever takes its place, and never verifies again.
+ * L7 The end of the log lies in room that exists. */
 #ifndef NQ_STORAGE_WAL_LOG_INTERNAL_H
 #define NQ_STORAGE_WAL_LOG_INTERNAL_H
 
@@ -20,8 +20,8 @@
 
 enum {
     NQ__LOG_BUFFER_BYTES = 1 << 20, /* a group is written when its buffer is full at the latest */
-    NQ__LOG_UNSYNCED_BYTES_MAX = 2 << 20,
-    NQ__LOG_PLACE_BYTES = 1100, /* of a description of a place in a sink */
+    NQ__LOG_UNSYNCED_BYTES_MAX = 8 << 20, /* so that no sync takes long */
+    NQ__LOG_PLACE_BYTES = 1100,           /* of a description of a place in a sink */
 };
 
 /* Records on their way to the sink; room for the group's header stands in front. */
@@ -47,15 +47,25 @@ typedef struct nq_log_reader {
     nq_log_group group;     /* being read; payload_bytes 0: none */
     const uint8_t *payload; /* in a window */
     size_t payload_offset;
-    nq_lsn end;         /* behind the newest whole group */
+    nq_lsn start;
+    uint32_t run;       /* of the newest whole group */
+    nq_lsn end;         /* behind it */
     uint64_t cut_bytes; /* of unfinished groups behind it */
 } nq_log_reader;
 
 struct nq_log {
     nq_log_sink *sink; /* the log's own */
     uint64_t salt;
+    uint32_t run;
+    nq_log_key key; /* of both */
     nq_log_reader reader;
     bool is_started;
+
+    nq_log_archive *archive;
+    uint64_t archive_bytes_max;
+    nq_mutex archive_mutex;        /* the archive's turn */
+    _Atomic uint64_t archived_end; /* an LSN, of a segment's start; changed with the turn */
+    _Atomic uint64_t archive_failures;
 
     nq_mutex pen; /* the turn of sealing and writing groups; held during writes (L2) */
 
@@ -70,6 +80,7 @@ struct nq_log {
     nq_lsn sync_end;         /* how far it goes */
     nq_eventcount synced[2]; /* by the sync's parity: those who wait for one sleep apart */
     nq_error failure;
+    nq_error archive_error; /* the archive's last */
     /* Changed under the mutex, read by anybody. */
     _Atomic uint64_t written_end; /* an LSN: the sink has everything before */
     _Atomic uint64_t durable_end; /* an LSN */
@@ -85,12 +96,14 @@ void nq__log_fail(nq_log *log, const nq_ctx *ctx);
 /* Fails because of the failure. */
 nq_status nq__log_refuse(nq_ctx *ctx, const nq_log *log);
 
+/* ---- archive.c ---- */
+
+uint64_t nq__log_unarchived_bytes(nq_log *log);
+/* How far the log may be recycled when it is needed from `needed` on. */
+nq_lsn nq__log_recyclable_end(nq_log *log, nq_lsn needed);
+
 /* ---- read.c ---- */
 
-/* Overwrites the groups that lie behind the end that recovery has found. Written one after the
- * other without a sync, some of a run's last groups may have survived the crash that broke one
- * before. */
-nq_status nq__log_wipe_tail(nq_ctx *ctx, nq_log *log);
 void nq__log_reader_deinit(nq_log_reader *reader);
 
 #endif

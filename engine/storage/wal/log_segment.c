@@ -324,6 +324,7 @@ static const nq_log_sink_vtable vtable = {
     .read = read_bytes,
     .write = write_bytes,
     .repair = repair_bytes,
+    .start = sync_bytes,
     .sync = sync_bytes,
     .recycle = recycle,
     .describe = describe,
@@ -363,4 +364,27 @@ nq_status nq_log_segments_open(nq_ctx *ctx, const nq_log_segment_options *option
     }
     *out_sink = &s->sink;
     return NQ_OK;
+}
+
+static nq_status remove_all(nq_ctx *ctx, const nq_log_segment_options *options) {
+    uint64_t *numbers;
+    size_t count;
+    NQ_TRY(nq__log_segment_list(ctx, options, &numbers, &count));
+    nq_status status = NQ_OK;
+    for (size_t i = 0; i < count && status == NQ_OK; i++) {
+        status = nq__log_segment_remove(ctx, options, numbers[i]);
+    }
+    nq_heap_free(numbers);
+    return status == NQ_OK ? nq_vfs_sync_dir(ctx, options->vfs, options->directory) : status;
+}
+
+nq_status nq_log_segments_open_copy(nq_ctx *ctx, const nq_log_segment_options *options,
+                                    nq_lsn start, nq_log_sink **out_sink) {
+    nq_status status = nq_log_segments_open(ctx, options, start, out_sink);
+    if (status != NQ_LOG_CORRUPT) {
+        return status;
+    }
+    NQ_TRY(remove_all(ctx, options));
+    NQ_TRY(nq_log_segments_create(ctx, options, start));
+    return nq_log_segments_open(ctx, options, start, out_sink);
 }

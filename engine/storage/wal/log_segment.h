@@ -25,4 +25,9 @@ nq_status nq_log_segments_create(nq_ctx *ctx, const nq_log_segment_options *opti
 nq_status nq_log_segments_open(nq_ctx *ctx, const nq_log_segment_options *options, nq_lsn start,
                                nq_log_sink **out_sink);
 
+/* The same of a copy of the log (log_mirror.h): one in which a segment is missing is made anew, for
+ * the log to fill. */
+nq_status nq_log_segments_open_copy(nq_ctx *ctx, const nq_log_segment_options *options,
+                                    nq_lsn start, nq_log_sink **out_sink);
+
 #endif

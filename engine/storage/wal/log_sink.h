@@ -31,6 +31,7 @@ typedef struct nq_log_sink_vtable {
                        size_t size);
     nq_status (*repair)(nq_ctx *ctx, nq_log_sink *sink, uint32_t copy, nq_lsn lsn,
                         const uint8_t *bytes, size_t size);
+    nq_status (*start)(nq_ctx *ctx, nq_log_sink *sink, nq_lsn from, nq_lsn end);
     nq_status (*sync)(nq_ctx *ctx, nq_log_sink *sink, nq_lsn from, nq_lsn to);
     nq_status (*recycle)(nq_ctx *ctx, nq_log_sink *sink, nq_lsn needed, nq_lsn spare_end);
     void (*describe)(const nq_log_sink *sink, uint32_t copy, nq_lsn lsn, char *out_text,
@@ -79,11 +80,15 @@ static inline nq_status nq_log_sink_write(nq_ctx *ctx, nq_log_sink *sink, nq_lsn
     return sink->vtable->write(ctx, sink, lsn, bytes, size);
 }
 
-/* At recovery, before the first write: replaces what one copy holds. Durable after the next sync.
- */
+/* At recovery, before start: replaces what one copy holds. */
 static inline nq_status nq_log_sink_repair(nq_ctx *ctx, nq_log_sink *sink, uint32_t copy,
                                            nq_lsn lsn, const uint8_t *bytes, size_t size) {
     return sink->vtable->repair(ctx, sink, copy, lsn, bytes, size);
+}
+
+/* Ends the recovery: makes [from, end) durable in every copy. The first write will be at `end`. */
+static inline nq_status nq_log_sink_start(nq_ctx *ctx, nq_log_sink *sink, nq_lsn from, nq_lsn end) {
+    return sink->vtable->start(ctx, sink, from, end);
 }
 
 /* Returns when what was written to [from, to) before the call is durable. After a failure nobody

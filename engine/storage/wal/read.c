@@ -1,10 +1,11 @@
 /* Read: the log from a checkpoint to its end, for recovery.
  *
- * A group stands where the one before ends or, if that was synced, on the next block. The log ends
- * where neither place holds a whole group that follows it. That is where a crash interrupted a
- * write — or where bytes have rotted. Each group says how far the log was durable when it was
- * written (L2): if one further on says that the missing one was, it is damage, and cutting there
- * would silently drop acknowledged transactions. */
+ * A group stands where the one before ends or, if that was synced, on the next block; one there
+ * that follows it leaves no doubt, for a group between would be the one it follows. The log ends
+ * where neither place holds a whole group that follows. That is where a crash interrupted a write —
+ * or where bytes have rotted. Each group says how far the log was durable when it was written (L2):
+ * if one further on says that the missing one was, it is damage, and cutting there would silently
+ * drop acknowledged transactions. */
 #include "engine/ground/base/assert.h"
 #include "engine/ground/base/heap.h"
 #include "engine/storage/page/bug.h"
@@ -87,27 +88,53 @@ static nq_status load_group(nq_ctx *ctx, nq_log *log, uint32_t copy, nq_lsn lsn,
     return NQ_OK;
 }
 
-/* Whether a group is the one that comes next, or may be: the first of all names no known one. */
+/* Whether a group is the one that comes next: it follows the last one, of which the first of all
+ * may know nothing, and is of the same run or the next. */
 static bool is_successor(const nq_log *log, const nq_log_group *group) {
-    return log->previous.value == 0 || group->previous.value == log->previous.value;
+    bool is_in_line = log->previous.value == 0 || group->previous.value == log->previous.value;
+    return is_in_line && group->run - log->reader.run <= 1;
 }
 
-/* The next group if it stands at `lsn`, from the first copy that holds it whole; *out_is_whole is
- * false when none does. */
-static nq_status read_group_at(nq_ctx *ctx, nq_log *log, nq_lsn lsn, bool *out_is_whole) {
-    nq_log_reader *reader = &log->reader;
-    *out_is_whole = false;
-    for (uint32_t copy = 0; copy < log->sink->copy_count && !*out_is_whole; copy++) {
-        nq_log_group group;
-        const uint8_t *payload;
-        NQ_TRY(load_group(ctx, log, copy, lsn, &group, &payload));
-        if (payload != NULL && is_successor(log, &group)) {
-            *out_is_whole = true;
-            reader->group = group;
-            reader->payload = payload;
+/* Puts the group right in the copies that do not hold it. */
+static nq_status repair_copies(nq_ctx *ctx, nq_log *log, const bool *is_held) {
+    const nq_log_reader *reader = &log->reader;
+    for (uint32_t copy = 0; copy < log->sink->copy_count; copy++) {
+        if (!is_held[copy]) {
+            NQ_TRY(nq_log_sink_repair(ctx, log->sink, copy, reader->group.lsn,
+                                      reader->payload - NQ_LOG_GROUP_HEADER_BYTES,
+                                      NQ_LOG_GROUP_HEADER_BYTES + reader->group.payload_bytes));
         }
     }
     return NQ_OK;
+}
+
+/* The next group if it stands at `lsn`, whole in one copy at least; *out_is_whole is false when it
+ * does not. Of two runs' groups the later one counts: damage may have brought back what a recovery
+ * has cut. */
+static nq_status read_group_at(nq_ctx *ctx, nq_log *log, nq_lsn lsn, bool *out_is_whole) {
+    nq_log_reader *reader = &log->reader;
+    nq_log_group groups[NQ_LOG_COPIES_MAX];
+    const uint8_t *payloads[NQ_LOG_COPIES_MAX];
+    const nq_log_group *best = NULL;
+    for (uint32_t copy = 0; copy < log->sink->copy_count; copy++) {
+        NQ_TRY(load_group(ctx, log, copy, lsn, &groups[copy], &payloads[copy]));
+        bool is_whole = payloads[copy] != NULL && is_successor(log, &groups[copy]);
+        if (is_whole && (best == NULL || best->run < groups[copy].run)) {
+            best = &groups[copy];
+            reader->payload = payloads[copy];
+        }
+        payloads[copy] = is_whole ? payloads[copy] : NULL;
+    }
+    *out_is_whole = best != NULL;
+    if (best == NULL) {
+        return NQ_OK;
+    }
+    reader->group = *best;
+    bool is_held[NQ_LOG_COPIES_MAX];
+    for (uint32_t copy = 0; copy < log->sink->copy_count; copy++) {
+        is_held[copy] = payloads[copy] != NULL && groups[copy].run == best->run;
+    }
+    return repair_copies(ctx, log, is_held);
 }
 
 /* ---- The end ---- */
@@ -158,13 +185,10 @@ static nq_status next_group(nq_ctx *ctx, nq_log *log, bool *out_is_end) {
     nq_log_reader *reader = &log->reader;
     nq_lsn beside = {nq_log_group_align(reader->end.value)};
     nq_lsn behind = {nq_log_block_align(reader->end.value)};
-    bool is_whole = false;
-    if (beside.value != behind.value) {
+    bool is_whole;
+    NQ_TRY(read_group_at(ctx, log, behind, &is_whole));
+    if (!is_whole && beside.value != behind.value) {
         NQ_TRY(read_group_at(ctx, log, beside, &is_whole));
-    }
-    if (!is_whole) {
-        reader->cut_bytes = 0;
-        NQ_TRY(read_group_at(ctx, log, behind, &is_whole));
     }
     *out_is_end = !is_whole;
     if (!is_whole) {
@@ -176,6 +200,7 @@ static nq_status next_group(nq_ctx *ctx, nq_log *log, bool *out_is_end) {
     reader->cut_bytes = 0;
     reader->payload_offset = 0;
     log->previous = reader->group.lsn;
+    reader->run = reader->group.run;
     reader->end.value =
         reader->group.lsn.value + NQ_LOG_GROUP_HEADER_BYTES + reader->group.payload_bytes;
     return NQ_OK;
@@ -200,7 +225,8 @@ nq_status nq_log_read(nq_ctx *ctx, nq_log *log, nq_log_record *out_record, nq_ls
     nq_bytes rest = nq_bytes_of(reader->payload + reader->payload_offset,
                                 reader->group.payload_bytes - reader->payload_offset);
     size_t size;
-    bool is_valid = nq_record_decode(rest, lsn, log->salt, out_record, &size);
+    nq_log_key key = nq_log_key_of(log->salt, reader->group.run);
+    bool is_valid = nq_record_decode(rest, lsn, key, out_record, &size);
     NQ_ASSERT(is_valid || NQ_HAS_BUG(GROUP_NOT_VALIDATED)); /* the group was valid */
     if (!is_valid) {
         return nq_fail(ctx, NQ_LOG_CORRUPT, "a log record is broken at %llu",
@@ -208,48 +234,5 @@ nq_status nq_log_read(nq_ctx *ctx, nq_log *log, nq_log_record *out_record, nq_ls
     }
     reader->payload_offset += size;
     out_end->value = lsn.value + size;
-    return NQ_OK;
-}
-
-/* ---- What a cut leaves behind ---- */
-
-/* The bytes of the groups in [from, to) of one copy. */
-static nq_status measure_groups(nq_ctx *ctx, nq_log *log, uint32_t copy, nq_lsn from, nq_lsn to,
-                                uint64_t *out_bytes) {
-    const uint8_t *bytes;
-    *out_bytes = 0;
-    NQ_TRY(fetch(ctx, log, copy, from, (size_t)(to.value - from.value), &bytes));
-    for (nq_lsn lsn = from; lsn.value + NQ_LOG_GROUP_HEADER_BYTES <= to.value;
-         lsn.value += NQ_LOG_GROUP_ALIGN) {
-        nq_log_group group;
-        const uint8_t *at = bytes + (lsn.value - from.value);
-        if (nq_log_group_is_likely(at) && nq_log_group_decode(at, lsn, log->salt, &group)) {
-            *out_bytes += NQ_LOG_GROUP_HEADER_BYTES + group.payload_bytes;
-        }
-    }
-    return NQ_OK;
-}
-
-/* From the very end on, though the block it is in may have been synced: if a broken group starts
- * there no sync was begun between the last whole one and it, so that was not promised to survive
- * the power cut that broke this. Left alone, it might become whole when its lost sectors are
- * written with the same bytes again. */
-nq_status nq__log_wipe_tail(nq_ctx *ctx, nq_log *log) {
-    nq_lsn from = {nq_log_group_align(log->reader.end.value)};
-    nq_lsn to = {nq_log_block_align(from.value) + NQ__LOG_UNSYNCED_BYTES_MAX + NQ_LOG_BLOCK_BYTES};
-    to.value = to.value < room_end(log) ? to.value : room_end(log);
-    for (uint32_t copy = 0; copy < log->sink->copy_count; copy++) {
-        uint64_t bytes;
-        NQ_TRY(measure_groups(ctx, log, copy, from, to, &bytes));
-        if (bytes == 0 || NQ_HAS_BUG(CUT_GROUPS_LEFT)) {
-            continue;
-        }
-        log->reader.cut_bytes = bytes > log->reader.cut_bytes ? bytes : log->reader.cut_bytes;
-        nq_log_window *window = &log->reader.windows[copy];
-        memset(window->bytes, 0, window->size);
-        NQ_TRY(nq_log_sink_repair(ctx, log->sink, copy, from, window->bytes,
-                                  (size_t)(to.value - from.value)));
-        NQ_TRY(nq_log_sink_sync(ctx, log->sink, from, to));
-    }
     return NQ_OK;
 }

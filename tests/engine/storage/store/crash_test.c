@@ -33,6 +33,19 @@ static void no_crash_loses_an_acknowledged_commit_or_shows_a_partial_one(void **
     assert_true(counts.cuts_in_recovery > 50 * seeds());
 }
 
+static void with_a_copy_of_the_log_damage_near_a_write_loses_nothing(void **state) {
+    (void)state;
+    campaign_counts counts = {0};
+    for (uint64_t seed = 1; seed <= seeds(); seed += 2) {
+        const char *failure = campaign_damage(seed, &counts);
+        if (failure != NULL) {
+            fail_msg("%s", failure);
+        }
+    }
+    print_message("%llu crashes with damage\n", (unsigned long long)counts.crashes);
+    assert_true(counts.crashes > 50 * seeds());
+}
+
 static void no_interruption_of_the_log_loses_or_resurrects_a_record(void **state) {
     (void)state;
     campaign_counts counts = {0};
@@ -75,6 +88,7 @@ static void faults_of_the_disk_lose_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_crash_loses_an_acknowledged_commit_or_shows_a_partial_one),
+        cmocka_unit_test(with_a_copy_of_the_log_damage_near_a_write_loses_nothing),
         cmocka_unit_test(no_interruption_of_the_log_loses_or_resurrects_a_record),
         cmocka_unit_test(flipped_bits_never_become_wrong_rows),
         cmocka_unit_test(faults_of_the_disk_lose_nothing),

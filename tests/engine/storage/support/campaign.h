@@ -23,6 +23,10 @@ const char *campaign_log(uint64_t seed, campaign_counts *counts);
  */
 const char *campaign_crashes(uint64_t seed, campaign_counts *counts);
 
+/* The same with a copy of the log, on a disk on which a power cut also damages what was synced long
+ * ago near the write in flight. */
+const char *campaign_damage(uint64_t seed, campaign_counts *counts);
+
 /* Bits of the files flip while nobody looks. */
 const char *campaign_bit_flips(uint64_t seed, uint64_t flip_count, campaign_counts *counts);
 

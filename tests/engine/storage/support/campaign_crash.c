@@ -9,13 +9,19 @@
 #include "tests/engine/storage/support/campaign.h"
 #include "tests/engine/storage/support/workload.h"
 
-enum { COMMITS = 40, PROCESS_END_EVERY = 3 };
+enum {
+    COMMITS = 40,
+    PROCESS_END_EVERY = 3,
+    /* As much as parity restores in the small segments of the workload's data file. */
+    COLLATERAL_BYTES = 4096,
+};
 static const int64_t clock_start_ns = INT64_C(1000000000);
 
 typedef struct crash_run {
     nq_sim_vfs *disk;
     workload work;
     uint64_t seed;
+    bool has_damage; /* a power cut reaches what lies near the write; the log is kept twice */
     campaign_counts *counts;
     char failure[700]; /* the first */
 } crash_run;
@@ -46,8 +52,14 @@ static bool fail_recovery(recovery *r, const char *when, const char *what) {
     return false;
 }
 
-static nq_status open_store(nq_ctx *ctx, recovery *r, nq_store **out_store) {
+static nq_store_options store_options(const crash_run *run) {
     nq_store_options options = workload_store_options();
+    options.log_copy = run->has_damage;
+    return options;
+}
+
+static nq_status open_store(nq_ctx *ctx, recovery *r, nq_store **out_store) {
+    nq_store_options options = store_options(r->run);
     return nq_store_open(ctx, nq_sim_vfs_as_vfs(r->disk), "db", &options, out_store);
 }
 
@@ -108,9 +120,10 @@ static bool recover_and_check(recovery *r) {
     return is_over ? close_store(r, "", store) : live_on(r, store, found);
 }
 
-/* Every other time one superblock is unreadable, as a bad sector makes it. */
+/* Every other time one superblock is unreadable, as a bad sector makes it. One that damage may have
+ * reached as well is one too many. */
 static void lose_a_superblock(recovery *r) {
-    if (r->io % 2 != 0) {
+    if (r->io % 2 != 0 || r->run->has_damage) {
         return;
     }
     nq_segment_layout layout = {workload_store_options().lane_blocks};
@@ -179,19 +192,22 @@ static void crash_here(void *user, uint64_t io) {
     run->counts->crashes++;
 }
 
-const char *campaign_crashes(uint64_t seed, campaign_counts *counts) {
+static const char *run_campaign(uint64_t seed, bool has_damage, campaign_counts *counts) {
     static crash_run run;
-    run = (crash_run){.seed = seed, .counts = counts};
+    run = (crash_run){.seed = seed, .has_damage = has_damage, .counts = counts};
     nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);
-    nq_sim_options sim = {.seed = seed, .writeback_ppm = 100000};
+    nq_sim_options sim = {.seed = seed,
+                          .writeback_ppm = 100000,
+                          .collateral_damage = has_damage,
+                          .collateral_bytes = COLLATERAL_BYTES};
     if (nq_sim_vfs_create(&ctx, &sim, &run.disk) != NQ_OK) {
         return "no disk";
     }
     nq_sim_clock_start(clock_start_ns, clock_start_ns);
     workload_init(&run.work, seed);
     nq_sim_vfs_set_observer(run.disk, crash_here, &run);
-    nq_store_options options = workload_store_options();
+    nq_store_options options = store_options(&run);
     nq_store *store = NULL;
     nq_status status = nq_store_open(&ctx, nq_sim_vfs_as_vfs(run.disk), "db", &options, &store);
     if (status == NQ_OK) {
@@ -211,4 +227,12 @@ const char *campaign_crashes(uint64_t seed, campaign_counts *counts) {
     workload_deinit(&run.work);
     nq_sim_vfs_destroy(run.disk);
     return run.failure[0] == 0 ? NULL : run.failure;
+}
+
+const char *campaign_crashes(uint64_t seed, campaign_counts *counts) {
+    return run_campaign(seed, false, counts);
+}
+
+const char *campaign_damage(uint64_t seed, campaign_counts *counts) {
+    return run_campaign(seed, true, counts);
 }

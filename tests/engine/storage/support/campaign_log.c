@@ -1,7 +1,9 @@
-/* Campaign: the log alone. A run appends numbered records, writes and syncs them, now and then
- * writes in the middle of a sync, and recycles; before each I/O the power fails or the process ends
- * on a clone of the disk. What is then read back must be a run of records without a gap that holds
- * what was promised, also after a second life that was interrupted in turn. */
+/* Campaign: the log alone. A run appends numbered records, writes and syncs them, now and then in
+ * the middle of a sync, recycles and archives; every third run keeps a copy, on a disk on which a
+ * power cut also damages what lies near the write in flight. Before each I/O the power fails or the
+ * process ends on a clone of the disk. What is then read back must be a run of records without a
+ * gap that holds what was promised, also after a second life that was interrupted in turn; and what
+ * is no longer there must be in the archive. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,6 +11,7 @@
 #include "engine/ground/os/sim_vfs.h"
 #include "engine/ground/os/thread.h"
 #include "engine/storage/wal/log.h"
+#include "engine/storage/wal/log_mirror.h"
 #include "engine/storage/wal/log_segment.h"
 #include "tests/engine/storage/support/campaign.h"
 
@@ -30,6 +33,14 @@ typedef struct stamp {
 
 typedef struct log_run log_run;
 
+/* Takes what it is given unless it is not in the mood; the next segment in line only. */
+typedef struct moody_archive {
+    nq_log_archive archive;
+    nq_rng rng;
+    uint64_t next; /* segments before are taken */
+    bool has_gap;
+} moody_archive;
+
 /* Passes everything on, after a word with the run. */
 typedef struct busy_sink {
     nq_log_sink sink;
@@ -43,6 +54,8 @@ struct log_run {
     nq_log *log;
     nq_rng rng;
     uint64_t seed;
+    bool has_copy;
+    moody_archive archive;
     uint32_t life;               /* 1, then 2 after a recovery */
     uint32_t lives[RECORDS_MAX]; /* by number: which life appended it */
     nq_lsn ends[RECORDS_MAX];    /* by number */
@@ -50,6 +63,7 @@ struct log_run {
     uint32_t written;            /* the newest that must survive the end of the process */
     uint32_t durable;            /* the newest that must survive a power cut */
     nq_lsn start;                /* where the log begins */
+    uint32_t start_run;          /* which run got there */
     uint32_t before;             /* the newest number before `start` */
     bool is_power_cut;
     char when[80];
@@ -64,6 +78,22 @@ static bool fail_run(log_run *run, const char *when, const char *what) {
     }
     return false;
 }
+
+/* ---- The archive ---- */
+
+static nq_status take(nq_ctx *ctx, nq_log_archive *base, const nq_log_segment_view *segment) {
+    moody_archive *archive = (moody_archive *)base;
+    static uint8_t bytes[SEGMENT_BYTES];
+    if (nq_rng_below(&archive->rng, 3) == 0) {
+        return nq_fail(ctx, NQ_IO_ERROR, "the archive is not in the mood");
+    }
+    NQ_TRY(nq_log_segment_view_read(ctx, segment, 0, bytes, sizeof bytes));
+    archive->has_gap = archive->has_gap || segment->number > archive->next;
+    archive->next = segment->number < archive->next ? archive->next : segment->number + 1;
+    return NQ_OK;
+}
+
+static const nq_log_archive_vtable archive_vtable = {take};
 
 /* ---- A sink in which something happens beside a sync ---- */
 
@@ -94,6 +124,9 @@ static nq_status busy_repair(nq_ctx *ctx, nq_log_sink *sink, uint32_t copy, nq_l
                              const uint8_t *bytes, size_t size) {
     return nq_log_sink_repair(ctx, ((busy_sink *)sink)->inner, copy, lsn, bytes, size);
 }
+static nq_status busy_start(nq_ctx *ctx, nq_log_sink *sink, nq_lsn from, nq_lsn end) {
+    return nq_log_sink_start(ctx, ((busy_sink *)sink)->inner, from, end);
+}
 static nq_status busy_sync(nq_ctx *ctx, nq_log_sink *sink, nq_lsn from, nq_lsn to) {
     log_run *run = ((busy_sink *)sink)->run;
     if (run->log != NULL && to.value - from.value < SEGMENT_BYTES &&
@@ -111,8 +144,17 @@ static void busy_describe(const nq_log_sink *sink, uint32_t copy, nq_lsn lsn, ch
 }
 
 static const nq_log_sink_vtable busy_vtable = {
-    busy_close, busy_first,  busy_room_end, busy_extend,  busy_read,
-    busy_write, busy_repair, busy_sync,     busy_recycle, busy_describe,
+    .close = busy_close,
+    .first = busy_first,
+    .room_end = busy_room_end,
+    .extend = busy_extend,
+    .read = busy_read,
+    .write = busy_write,
+    .repair = busy_repair,
+    .start = busy_start,
+    .sync = busy_sync,
+    .recycle = busy_recycle,
+    .describe = busy_describe,
 };
 
 static nq_log_sink *make_busy(log_run *run, nq_log_sink *inner) {
@@ -171,12 +213,16 @@ static nq_status sync_all(log_run *run) {
 static nq_status recycle(log_run *run) {
     NQ_TRY(sync_all(run));
     run->start = nq_log_durable_end(run->log);
+    run->start_run = nq_log_run(run->log);
     run->before = run->durable;
     return nq_log_recycle(&run->ctx, run->log, run->start, 4 * SEGMENT_BYTES);
 }
 
 static nq_status step(log_run *run) {
     uint64_t dice = nq_rng_below(&run->rng, 100);
+    nq_ctx forgiving;
+    nq_ctx_init(&forgiving, NULL);
+    (void)nq_log_archive_next(&forgiving, run->log);
     if (dice < 5) {
         return recycle(run);
     }
@@ -200,14 +246,49 @@ static nq_status run_steps(log_run *run, int count) {
 
 /* ---- Opening and checking ---- */
 
-static nq_status open_log(log_run *run, nq_log **out_log) {
+static nq_status open_sink(log_run *run, nq_log_sink **out_sink) {
     nq_log_segment_options segments = {
         .vfs = nq_sim_vfs_as_vfs(run->disk), .directory = "log", .segment_bytes = SEGMENT_BYTES};
-    nq_log_options options = {.salt = SALT};
+    NQ_TRY(nq_log_segments_open(&run->ctx, &segments, run->start, out_sink));
+    if (!run->has_copy) {
+        return NQ_OK;
+    }
+    nq_log_sink *first = *out_sink;
+    nq_log_sink *copy;
+    segments.directory = "copy";
+    nq_status status = nq_log_segments_open_copy(&run->ctx, &segments, run->start, &copy);
+    if (status != NQ_OK) {
+        nq_log_sink_close(first);
+        return status;
+    }
+    return nq_log_mirror_create(&run->ctx, first, copy, out_sink);
+}
+
+static nq_status open_log(log_run *run, nq_log **out_log) {
+    nq_log_options options = {.salt = SALT,
+                              .run = run->start_run,
+                              .archive = &run->archive.archive,
+                              .archive_bytes_max = UINT64_MAX};
     nq_log_sink *inner;
-    NQ_TRY(nq_log_segments_open(&run->ctx, &segments, run->start, &inner));
+    NQ_TRY(open_sink(run, &inner));
     options.sink = make_busy(run, inner);
     return nq_log_open(&run->ctx, &options, run->start, out_log);
+}
+
+/* What the disk no longer holds is in the archive, without a gap. */
+static bool check_archive(log_run *run, const char *when) {
+    nq_log_segment_options segments = {
+        .vfs = nq_sim_vfs_as_vfs(run->disk), .directory = "log", .segment_bytes = SEGMENT_BYTES};
+    nq_log_sink *sink;
+    if (nq_log_segments_open(&run->ctx, &segments, run->start, &sink) != NQ_OK) {
+        return fail_run(run, when, run->ctx.error.message);
+    }
+    uint64_t oldest = nq_log_sink_first(sink).value / SEGMENT_BYTES;
+    nq_log_sink_close(sink);
+    if (run->archive.next < oldest || run->archive.has_gap) {
+        return fail_run(run, when, "a segment is neither on the disk nor in the archive");
+    }
+    return true;
 }
 
 static bool check_record(log_run *run, const char *when, const nq_log_record *record,
@@ -225,6 +306,9 @@ static bool check_record(log_run *run, const char *when, const nq_log_record *re
 
 /* Opens, reads everything and starts; at least the first `least` records must be there. */
 static bool reopen(log_run *run, const char *when, uint32_t least) {
+    if (!check_archive(run, when)) {
+        return false;
+    }
     uint32_t number = run->before;
     nq_log *log = NULL;
     nq_status status = open_log(run, &log);
@@ -232,7 +316,8 @@ static bool reopen(log_run *run, const char *when, uint32_t least) {
         nq_log_record record;
         nq_lsn end;
         status = nq_log_read(&run->ctx, log, &record, &end, &is_end);
-        if (status == NQ_OK && !is_end && !check_record(run, when, &record, ++number)) {
+        bool is_ours = status == NQ_OK && !is_end && record.kind != NQ_RECORD_START;
+        if (is_ours && !check_record(run, when, &record, ++number)) {
             nq_log_close(log);
             return false;
         }
@@ -316,19 +401,29 @@ static void crash_here(void *user, uint64_t io) {
     }
 }
 
+static nq_status make_log(log_run *run) {
+    nq_log_segment_options segments = {
+        .vfs = nq_sim_vfs_as_vfs(run->disk), .directory = "log", .segment_bytes = SEGMENT_BYTES};
+    NQ_TRY(nq_vfs_make_dir(&run->ctx, segments.vfs, "log"));
+    NQ_TRY(nq_vfs_make_dir(&run->ctx, segments.vfs, "copy"));
+    NQ_TRY(nq_vfs_sync_dir(&run->ctx, segments.vfs, "."));
+    return nq_log_segments_create(&run->ctx, &segments, (nq_lsn){0});
+}
+
 const char *campaign_log(uint64_t seed, campaign_counts *counts) {
     static log_run run;
-    run = (log_run){.seed = seed, .rng = {seed}, .life = 1, .counts = counts};
+    run = (log_run){.seed = seed,
+                    .rng = {seed},
+                    .has_copy = seed % 3 == 0,
+                    .archive = {.archive = {&archive_vtable}, .rng = {seed}},
+                    .life = 1,
+                    .counts = counts};
     nq_ctx_init(&run.ctx, NULL);
-    nq_sim_options sim = {.seed = seed, .writeback_ppm = 100000};
-    nq_log_segment_options segments = {.directory = "log", .segment_bytes = SEGMENT_BYTES};
+    nq_sim_options sim = {.seed = seed, .writeback_ppm = 100000, .collateral_damage = run.has_copy};
     if (nq_sim_vfs_create(&run.ctx, &sim, &run.disk) != NQ_OK) {
         return "no disk";
     }
-    segments.vfs = nq_sim_vfs_as_vfs(run.disk);
-    if (nq_vfs_make_dir(&run.ctx, segments.vfs, "log") != NQ_OK ||
-        nq_vfs_sync_dir(&run.ctx, segments.vfs, ".") != NQ_OK ||
-        nq_log_segments_create(&run.ctx, &segments, (nq_lsn){0}) != NQ_OK) {
+    if (make_log(&run) != NQ_OK) {
         fail_run(&run, "", run.ctx.error.message);
     } else if (reopen(&run, "", 0)) {
         nq_sim_vfs_set_observer(run.disk, crash_here, &run);

@@ -21,6 +21,8 @@ typedef struct fixture {
     nq_sim_vfs *disk;
     nq_log_segment_options segments;
     nq_log *log;
+    uint32_t run;
+    nq_log_archive *archive;
 } fixture;
 
 static void set_up(fixture *f) {
@@ -33,15 +35,19 @@ static void set_up(fixture *f) {
     assert_int_equal(nq_vfs_sync_dir(&f->ctx, f->segments.vfs, "."), NQ_OK);
     assert_int_equal(nq_log_segments_create(&f->ctx, &f->segments, (nq_lsn){0}), NQ_OK);
     f->log = NULL;
+    f->run = 0;
+    f->archive = NULL;
 }
 
 static void open_log(fixture *f, nq_lsn start) {
-    nq_log_options options = {.salt = SALT};
+    nq_log_options options = {
+        .salt = SALT, .run = f->run, .archive = f->archive, .archive_bytes_max = 2 * SEGMENT_BYTES};
     assert_int_equal(nq_log_segments_open(&f->ctx, &f->segments, start, &options.sink), NQ_OK);
     assert_int_equal(nq_log_open(&f->ctx, &options, start, &f->log), NQ_OK);
 }
 
-/* Opens from `start` and reads to the end; returns the number of records, *out_end behind them. */
+/* Opens from `start` and reads to the end; returns the number of records but for starts, *out_end
+ * behind them. */
 static uint64_t reopen(fixture *f, nq_lsn start, nq_lsn *out_end, uint64_t *out_cut) {
     open_log(f, start);
     uint64_t count = 0;
@@ -55,7 +61,7 @@ static uint64_t reopen(fixture *f, nq_lsn start, nq_lsn *out_end, uint64_t *out_
             break;
         }
         *out_end = end;
-        count++;
+        count += record.kind == NQ_RECORD_START ? 0 : 1;
     }
     assert_int_equal(nq_log_start(&f->ctx, f->log, out_cut), NQ_OK);
     return count;
@@ -151,11 +157,11 @@ static void small_groups_share_blocks_until_they_are_synced(void **state) {
     for (int i = 0; i < 10; i++) {
         end = append_and_write(&f, 50);
     }
-    assert_true(end.value < NQ_LOG_BLOCK_BYTES);
-    assert_int_equal(nq_log_durable_end(f.log).value, 0);
+    nq_lsn before = nq_log_durable_end(f.log);
+    assert_true(end.value < before.value + NQ_LOG_BLOCK_BYTES);
     assert_int_equal(nq_log_sync(&f.ctx, f.log, end), NQ_OK);
-    assert_int_equal(nq_log_durable_end(f.log).value, NQ_LOG_BLOCK_BYTES);
-    assert_true(append(&f, 1).value > NQ_LOG_BLOCK_BYTES);
+    assert_int_equal(nq_log_durable_end(f.log).value, before.value + NQ_LOG_BLOCK_BYTES);
+    assert_true(append(&f, 1).value > before.value + NQ_LOG_BLOCK_BYTES);
     tear_down(&f);
 }
 
@@ -166,9 +172,9 @@ static void the_unsynced_part_of_the_log_is_bounded(void **state) {
     uint64_t cut;
     set_up(&f);
     reopen(&f, (nq_lsn){0}, &end, &cut);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 400; i++) {
         end = append_and_write(&f, 50000);
-        assert_true(end.value < nq_log_durable_end(f.log).value + (3 << 20));
+        assert_true(end.value < nq_log_durable_end(f.log).value + (9 << 20));
     }
     tear_down(&f);
 }
@@ -192,7 +198,7 @@ static void records_larger_than_a_segment_and_the_buffer_survive(void **state) {
     tear_down(&f);
 }
 
-/* Flips a bit of the third group and expects to be told where, after two records. */
+/* Flips a bit of the third group and expects to be told where, after the start and a record. */
 static void expect_refusal(fixture *f) {
     nq_lsn end;
     assert_true(nq_sim_vfs_flip_bit(f->disk, "log/0000000000000000.log", 2 * 4096 + 60, 3));
@@ -254,7 +260,7 @@ static void a_broken_last_group_is_cut_and_reported(void **state) {
         append_durably(&f, 100);
     }
     nq_log_close(f.log);
-    assert_true(nq_sim_vfs_flip_bit(f.disk, "log/0000000000000000.log", 4 * 4096 + 60, 3));
+    assert_true(nq_sim_vfs_flip_bit(f.disk, "log/0000000000000000.log", 5 * 4096 + 60, 3));
     assert_int_equal(reopen(&f, (nq_lsn){0}, &end, &cut), 4);
     assert_true(cut != 0);
     /* And the log goes on in its place. */
@@ -298,6 +304,7 @@ static void recycled_segments_do_not_speak_of_the_past(void **state) {
             append_durably(&f, 3000);
         }
         start = nq_log_durable_end(f.log);
+        f.run = nq_log_run(f.log);
         assert_int_equal(nq_log_recycle(&f.ctx, f.log, start, 4 * SEGMENT_BYTES), NQ_OK);
     }
     append_durably(&f, 1);
@@ -342,6 +349,106 @@ static void a_full_disk_is_met_before_the_first_record(void **state) {
     append_durably(&f, 100);
     nq_sim_vfs_set_capacity(f.disk, 0);
     append_durably(&f, 100000);
+    tear_down(&f);
+}
+
+/* ---- The archive ---- */
+
+enum { ARCHIVED_MAX = 40 };
+
+typedef struct memory_archive {
+    nq_log_archive archive;
+    bool is_refusing;
+    uint64_t count; /* segments 0 to count - 1 */
+    uint8_t segments[ARCHIVED_MAX][SEGMENT_BYTES];
+} memory_archive;
+
+static nq_status take(nq_ctx *ctx, nq_log_archive *base, const nq_log_segment_view *segment) {
+    memory_archive *archive = (memory_archive *)base;
+    if (archive->is_refusing) {
+        return nq_fail(ctx, NQ_IO_ERROR, "the tape is full");
+    }
+    assert_int_equal(segment->number, archive->count);
+    assert_int_equal(segment->bytes, SEGMENT_BYTES);
+    NQ_TRY(nq_log_segment_view_read(ctx, segment, 0, archive->segments[archive->count],
+                                    SEGMENT_BYTES));
+    archive->count++;
+    return NQ_OK;
+}
+
+static const nq_log_archive_vtable archive_vtable = {take};
+static memory_archive archive;
+
+/* A log that began at position 0, with an archive. */
+static void set_up_archived(fixture *f) {
+    nq_lsn end;
+    uint64_t cut;
+    archive = (memory_archive){.archive = {&archive_vtable}};
+    set_up(f);
+    f->archive = &archive.archive;
+    reopen(f, (nq_lsn){0}, &end, &cut);
+}
+
+static void offer_all(fixture *f) {
+    while (nq_log_wants_archive(f->log)) {
+        assert_int_equal(nq_log_archive_next(&f->ctx, f->log), NQ_OK);
+    }
+}
+
+static void the_archive_and_the_rest_are_the_whole_log(void **state) {
+    (void)state;
+    fixture f;
+    nq_lsn end;
+    uint64_t cut;
+    set_up_archived(&f);
+    for (int i = 0; i < 100; i++) {
+        append_durably(&f, 3000);
+        offer_all(&f);
+        assert_int_equal(nq_log_recycle(&f.ctx, f.log, nq_log_durable_end(f.log), 0), NQ_OK);
+    }
+    nq_log_close(f.log);
+    assert_true(archive.count > 8);
+    for (uint64_t i = 0; i < archive.count; i++) {
+        char path[64];
+        nq_file *file;
+        snprintf(path, sizeof path, "log/%016llx.log", (unsigned long long)i);
+        assert_int_equal(nq_vfs_open(&f.ctx, f.segments.vfs, path, NQ_OPEN_CREATE, &file), NQ_OK);
+        assert_int_equal(nq_file_write_at(&f.ctx, file, 0, archive.segments[i], SEGMENT_BYTES),
+                         NQ_OK);
+        nq_file_close(file);
+    }
+    f.archive = NULL;
+    assert_int_equal(reopen(&f, (nq_lsn){0}, &end, &cut), 100);
+    tear_down(&f);
+}
+
+static void nothing_is_recycled_that_the_archive_refuses(void **state) {
+    (void)state;
+    fixture f;
+    nq_log_stats stats;
+    set_up_archived(&f);
+    archive.is_refusing = true;
+    for (int i = 0; i < 30; i++) {
+        append_durably(&f, 3000);
+    }
+    assert_int_equal(nq_log_archive_next(&f.ctx, f.log), NQ_IO_ERROR);
+    assert_int_equal(nq_log_recycle(&f.ctx, f.log, nq_log_durable_end(f.log), 0), NQ_OK);
+    bool exists;
+    assert_int_equal(nq_vfs_exists(&f.ctx, f.segments.vfs, "log/0000000000000000.log", &exists),
+                     NQ_OK);
+    assert_true(exists);
+    nq_log_get_stats(f.log, &stats);
+    assert_int_equal(stats.archive_failures, 1);
+    assert_true(stats.unarchived_bytes > 2 * SEGMENT_BYTES);
+    assert_int_equal(nq_log_check_archive(&f.ctx, f.log), NQ_DISK_FULL);
+    assert_non_null(strstr(f.ctx.error.message, "the tape is full"));
+    archive.is_refusing = false;
+    offer_all(&f);
+    assert_int_equal(nq_log_check_archive(&f.ctx, f.log), NQ_OK);
+    assert_int_equal(nq_log_recycle(&f.ctx, f.log, nq_log_durable_end(f.log), 0), NQ_OK);
+    assert_int_equal(nq_vfs_exists(&f.ctx, f.segments.vfs, "log/0000000000000000.log", &exists),
+                     NQ_OK);
+    assert_false(exists);
     tear_down(&f);
 }
 
@@ -413,6 +520,8 @@ int main(void) {
         cmocka_unit_test(recycled_segments_do_not_speak_of_the_past),
         cmocka_unit_test(a_failed_sync_ends_the_log),
         cmocka_unit_test(a_full_disk_is_met_before_the_first_record),
+        cmocka_unit_test(the_archive_and_the_rest_are_the_whole_log),
+        cmocka_unit_test(nothing_is_recycled_that_the_archive_refuses),
         cmocka_unit_test(many_committers_share_syncs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 
 #include "engine/storage/wal/record.h"
 
-enum { SALT = 99 };
+enum { SALT = 99, RUN = 3 };
 
 static const nq_lsn here = {8192 + 48};
 
@@ -41,14 +41,15 @@ static void every_kind_survives(void **state) {
          .key = NQ_BYTES_LITERAL("request"),
          .value = NQ_BYTES_LITERAL("result")},
         {.kind = NQ_RECORD_COMMIT, .generation = 1},
-        {.kind = NQ_RECORD_ROLLBACK},
+        {.kind = NQ_RECORD_START},
     };
     for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
         uint8_t bytes[256];
         nq_log_record read;
         size_t size;
-        nq_record_encode(&records[i], here, SALT, bytes);
-        assert_true(nq_record_decode(nq_bytes_of(bytes, sizeof bytes), here, SALT, &read, &size));
+        nq_record_encode(&records[i], here, nq_log_key_of(SALT, RUN), bytes);
+        assert_true(nq_record_decode(nq_bytes_of(bytes, sizeof bytes), here,
+                                     nq_log_key_of(SALT, RUN), &read, &size));
         assert_int_equal(size, nq_record_bytes(&records[i]));
         assert_same(&records[i], &read);
     }
@@ -60,16 +61,19 @@ static void a_record_is_valid_only_where_it_was_meant(void **state) {
     nq_log_record record = put();
     nq_log_record read;
     size_t size;
-    nq_record_encode(&record, here, SALT, bytes);
+    nq_record_encode(&record, here, nq_log_key_of(SALT, RUN), bytes);
     nq_bytes all = nq_bytes_of(bytes, nq_record_bytes(&record));
-    assert_false(nq_record_decode(all, (nq_lsn){here.value + 4096}, SALT, &read, &size));
-    assert_false(nq_record_decode(all, here, SALT + 1, &read, &size));
+    assert_false(
+        nq_record_decode(all, (nq_lsn){here.value + 4096}, nq_log_key_of(SALT, RUN), &read, &size));
+    assert_false(nq_record_decode(all, here, nq_log_key_of(SALT + 1, RUN), &read, &size));
+    assert_false(nq_record_decode(all, here, nq_log_key_of(SALT, RUN + 1), &read, &size));
     for (size_t cut = 0; cut < all.size; cut++) {
-        assert_false(nq_record_decode(nq_bytes_of(bytes, cut), here, SALT, &read, &size));
+        assert_false(nq_record_decode(nq_bytes_of(bytes, cut), here, nq_log_key_of(SALT, RUN),
+                                      &read, &size));
     }
     for (size_t bit = 0; bit < all.size * 8; bit++) {
         bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
-        assert_false(nq_record_decode(all, here, SALT, &read, &size));
+        assert_false(nq_record_decode(all, here, nq_log_key_of(SALT, RUN), &read, &size));
         bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
     }
 }
@@ -80,10 +84,11 @@ static void a_group_is_valid_only_with_all_its_records(void **state) {
     uint8_t header[NQ_LOG_GROUP_HEADER_BYTES];
     nq_log_record record = put();
     size_t one = nq_record_bytes(&record);
-    nq_record_encode(&record, here, SALT, payload);
-    nq_record_encode(&record, (nq_lsn){here.value + one}, SALT, payload + one);
+    nq_record_encode(&record, here, nq_log_key_of(SALT, RUN), payload);
+    nq_record_encode(&record, (nq_lsn){here.value + one}, nq_log_key_of(SALT, RUN), payload + one);
     nq_log_group group = {.lsn = {8192},
                           .previous = {4096},
+                          .run = RUN,
                           .payload_bytes = (uint32_t)(2 * one),
                           .record_count = 2,
                           .unsynced_bytes = 96};
@@ -91,6 +96,7 @@ static void a_group_is_valid_only_with_all_its_records(void **state) {
     nq_log_group read;
     assert_true(nq_log_group_decode(header, group.lsn, SALT, &read));
     assert_int_equal(read.previous.value, 4096);
+    assert_int_equal(read.run, RUN);
     assert_int_equal(nq_log_group_durable(&read).value, 8192 - 96);
     assert_true(nq_log_group_is_valid(&read, nq_bytes_of(payload, 2 * one), SALT));
     assert_false(nq_log_group_is_valid(&read, nq_bytes_of(payload, 2 * one - 1), SALT));
@@ -128,9 +134,10 @@ static void a_group_of_the_first_format_is_read(void **state) {
                                    sizeof version_1 - NQ_LOG_GROUP_HEADER_BYTES);
     assert_true(nq_log_group_decode(version_1, (nq_lsn){8192}, SALT, &group));
     assert_int_equal(group.previous.value, 4096);
+    assert_int_equal(group.run, 0);
     assert_int_equal(nq_log_group_durable(&group).value, 8192);
     assert_true(nq_log_group_is_valid(&group, payload, SALT));
-    assert_true(nq_record_decode(payload, here, SALT, &read, &size));
+    assert_true(nq_record_decode(payload, here, nq_log_key_of(SALT, 0), &read, &size));
     assert_same(&expected, &read);
 }
 
