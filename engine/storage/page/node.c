@@ -237,6 +237,11 @@ void nq_node_remove_child(nq_page *page, uint16_t position) {
 /* ---- Split and merge ---- */
 
 void nq_node_split(nq_page *page, uint16_t slot, nq_page *right) {
+    if (slot == page->slot_count) {
+        /* What comes next in a sorted load will most likely share the prefix. */
+        clear(right, nq_node_prefix(page));
+        return;
+    }
     nq_page copy;
     memcpy(&copy, page, sizeof copy);
     uint8_t prefix[NQ_NODE_KEY_BYTES_MAX];
