@@ -147,6 +147,7 @@ static void visit_store(const nq_store *store, const stats_visitor *visitor) {
         {"store_images_repaired", stats.data_images_repaired},
         {"store_images_lost", stats.data_images_lost},
         {"store_segments_damaged", stats.data_segments_damaged},
+        {"store_segments_scrubbed", stats.data_segments_scrubbed},
         {"store_pages", stats.pages},
         {"store_free_pages", stats.free_pages},
         {"store_open_transactions", stats.open_txns},

@@ -16,7 +16,7 @@ nq_status nq_pager_health(nq_pager *pager) {
     return failure;
 }
 
-static nq_status fail_for_good(nq_pager *pager, nq_status status) {
+nq_status nq__pager_fail(nq_pager *pager, nq_status status) {
     nq_mutex_lock(&pager->mutex);
     pager->failure = status;
     nq_mutex_unlock(&pager->mutex);
@@ -151,6 +151,25 @@ nq_status nq__superblock_write(nq_ctx *ctx, nq_pager *pager, const nq_superblock
     return is_left_out ? NQ_OK : nq_file_sync_data(ctx, pager->file);
 }
 
+nq_status nq__superblock_complete(nq_ctx *ctx, nq_pager *pager, uint32_t *out_written) {
+    *out_written = 0;
+    uint8_t expected[NQ_SUPERBLOCK_BYTES];
+    nq_superblock_encode(&pager->superblock, expected);
+    for (uint32_t turn = 0; turn < NQ_SUPERBLOCK_PAIR; turn++) {
+        uint8_t found[NQ_SUPERBLOCK_BYTES] = {0};
+        size_t read_bytes;
+        uint32_t copy = nq_superblock_copy(pager->superblock.sequence, turn);
+        nq_status status =
+            nq_file_read_at(ctx, pager->file, nq_superblock_offset(pager->layout, copy), found,
+                            sizeof found, &read_bytes);
+        if (status != NQ_OK || memcmp(found, expected, sizeof found) != 0) {
+            NQ_TRY(nq__superblock_write(ctx, pager, &pager->superblock, turn));
+            ++*out_written;
+        }
+    }
+    return NQ_OK;
+}
+
 /* The file must reach at least to the last segment that anything leads to. */
 static uint32_t segments_needed(const nq_pager *pager) {
     uint32_t count = pager->segments.count;
@@ -177,14 +196,14 @@ static void make_superblock(nq_pager *pager, const nq_pager_root *root) {
 static nq_status publish(nq_ctx *ctx, nq_pager *pager, const nq_pager_root *root) {
     nq_status status = NQ_HAS_BUG(DATA_NOT_SYNCED) ? NQ_OK : nq_file_sync_data(ctx, pager->file);
     if (status != NQ_OK) {
-        return fail_for_good(pager, status);
+        return nq__pager_fail(pager, status);
     }
     make_superblock(pager, root);
     for (uint32_t turn = 0; turn < NQ_SUPERBLOCK_PAIR && status == NQ_OK; turn++) {
         status = nq__superblock_write(ctx, pager, &pager->next_superblock, turn);
     }
     if (status != NQ_OK) {
-        return fail_for_good(pager, status);
+        return nq__pager_fail(pager, status);
     }
     pager->superblock = pager->next_superblock;
     pager->flushed_bytes_before = atomic_load(&pager->counters.flushed_bytes);

@@ -195,14 +195,26 @@ static nq_status relocate(nq_ctx *ctx, nq_pager *pager, uint32_t page, nq_place 
     return status;
 }
 
+/* What cannot be read cannot be moved; its readers are told. The segment is not tried for it again.
+ */
+static void note_loss(nq_pager *pager, uint32_t segment) {
+    nq_mutex_lock(&pager->mutex);
+    pager->segments.items[segment].has_losses = true;
+    nq_mutex_unlock(&pager->mutex);
+}
+
 static nq_status move_page(nq_ctx *ctx, nq_pager *pager, uint32_t page) {
     nq__image image = {.purpose = NQ__FOR_COLLECTION};
     nq_place place;
     nq_status status = nq__page_image_read(ctx, pager, page, &place, image.data);
-    if (status == NQ_PAGE_CORRUPT || nq_place_is_none(place)) {
-        return NQ_OK; /* lost, which its readers are told; or given back */
+    if (status == NQ_PAGE_CORRUPT) {
+        note_loss(pager, place.segment);
+        return NQ_OK;
     }
     NQ_TRY(status);
+    if (nq_place_is_none(place)) {
+        return NQ_OK; /* given back */
+    }
     if (NQ_HAS_BUG(COLLECTED_PAGE_DROPPED) && page % 29 == 0) {
         nq_pager_forget(pager, (nq_page_id){page});
         return NQ_OK;
@@ -296,15 +308,17 @@ static bool make_plan(nq_pager *pager, plan *out_plan) {
 }
 
 bool nq_pager_wants_checkpoint(nq_pager *pager) {
-    plan p;
+    plan p = {.pager = pager};
     nq_mutex_lock(&pager->mutex);
-    bool wants = make_plan(pager, &p) && is_due(&p);
+    p.is_short = nq__stream_is_short(pager);
     for (uint32_t segment = 1; segment < pager->segments.count; segment++) {
-        pager->segments.items[segment].victim_rank = 0;
+        const nq__segment *s = &pager->segments.items[segment];
+        p.live_bytes += s->live_bytes;
+        p.capacity_bytes += s->live_bytes == 0 ? 0 : pager->data_bytes_max;
+        p.victim_count += s->is_damaged ? 1 : 0;
     }
     nq_mutex_unlock(&pager->mutex);
-    nq_heap_free(p.candidates);
-    return wants;
+    return is_due(&p);
 }
 
 nq_status nq__pager_collect(nq_ctx *ctx, nq_pager *pager, uint64_t *out_pages_moved) {

@@ -232,30 +232,13 @@ static nq_status count_segments(nq_ctx *ctx, nq_pager *pager) {
     return NQ_OK;
 }
 
-/* What a crash between its two writings, or rot, has left of the checkpoint's pair is made whole
- * before anything else is written: D6 holds from here on. */
-static nq_status complete_pair(nq_ctx *ctx, nq_pager *pager) {
-    uint8_t expected[NQ_SUPERBLOCK_BYTES];
-    nq_superblock_encode(&pager->superblock, expected);
-    for (uint32_t turn = 0; turn < NQ_SUPERBLOCK_PAIR; turn++) {
-        uint8_t found[NQ_SUPERBLOCK_BYTES] = {0};
-        size_t read_bytes;
-        uint32_t copy = nq_superblock_copy(pager->superblock.sequence, turn);
-        nq_status status =
-            nq_file_read_at(ctx, pager->file, nq_superblock_offset(pager->layout, copy), found,
-                            sizeof found, &read_bytes);
-        if (status != NQ_OK || memcmp(found, expected, sizeof found) != 0) {
-            NQ_TRY(nq__superblock_write(ctx, pager, &pager->superblock, turn));
-        }
-    }
-    return NQ_OK;
-}
-
 static nq_status open_all(nq_ctx *ctx, nq_pager *pager, const nq_pager_options *options) {
     pager->path = nq_heap_copy_text(options->path, strlen(options->path));
     if (pager->path == NULL) {
         return nq_fail_no_memory(ctx, "the data file");
     }
+    pager->on_damage = options->on_damage;
+    pager->on_damage_user = options->user;
     NQ_TRY(nq_vfs_open(ctx, options->vfs, options->path, 0, &pager->file));
     NQ_TRY(choose_superblock(ctx, pager));
     const nq_superblock *superblock = &pager->superblock;
@@ -269,7 +252,10 @@ static nq_status open_all(nq_ctx *ctx, nq_pager *pager, const nq_pager_options *
     NQ_TRY(count_segments(ctx, pager));
     NQ_TRY(allocate(ctx, pager));
     NQ_TRY(load_map(ctx, pager));
-    return NQ_HAS_BUG(PAIR_NOT_COMPLETED) ? NQ_OK : complete_pair(ctx, pager);
+    /* What a crash between its two writings, or rot, has left of the checkpoint's pair is made
+     * whole before anything else is written: D6 holds from here on. */
+    uint32_t written;
+    return NQ_HAS_BUG(PAIR_NOT_COMPLETED) ? NQ_OK : nq__superblock_complete(ctx, pager, &written);
 }
 
 nq_status nq_pager_open(nq_ctx *ctx, const nq_pager_options *options, nq_pager **out_pager,

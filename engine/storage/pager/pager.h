@@ -22,6 +22,10 @@ typedef struct nq_pager nq_pager;
 typedef struct nq_pager_options {
     nq_vfs *vfs;
     const char *path; /* of the data file; copied */
+    /* Damage was found, from which the next checkpoint moves away. Called by whoever reads, with
+     * locks held; may be NULL. */
+    void (*on_damage)(void *user);
+    void *user;
 } nq_pager_options;
 
 /* Makes an empty data file at the path, in place of what may be there, and syncs it; its name is
@@ -96,6 +100,20 @@ void nq_pager_trim(nq_pager *pager, uint32_t free_kept);
  * holds. Once set it stays. */
 nq_status nq_pager_health(nq_pager *pager);
 
+typedef struct nq_scrub_result {
+    uint64_t segments_read;
+    uint64_t segments_damaged; /* found so now; the next checkpoint empties them */
+    uint64_t blocks_damaged;   /* of 4 KiB, in these */
+    uint64_t rows_lost;        /* of up to 18 blocks, beyond what parity can restore */
+    uint64_t superblocks_repaired;
+} nq_scrub_result;
+
+/* Reads the next segment in use from number *position on, all of it, and adds what it finds to
+ * *result. *position is then behind it; 0 when it was the last, after which the superblocks were
+ * looked at as well, and from which a pass begins. Fails with NQ_MEMORY_LIMIT, or when a superblock
+ * cannot be written. */
+nq_status nq_pager_scrub(nq_ctx *ctx, nq_pager *pager, uint32_t *position, nq_scrub_result *result);
+
 /* Checks the accounts: every place inside the file, no two images at one place, the live bytes of
  * every segment those of the images that lead there. Fails with NQ_PAGE_CORRUPT. */
 nq_status nq_pager_verify(nq_ctx *ctx, nq_pager *pager);
@@ -107,14 +125,15 @@ typedef struct nq_pager_stats {
     uint64_t segments_free;      /* may be written to */
     uint64_t segment_data_bytes; /* what one has room for */
     uint64_t images_read;
-    uint64_t flushed_bytes;    /* images of pages written, */
-    uint64_t moved_bytes;      /* of pages moved, */
-    uint64_t map_bytes;        /* and of the map */
-    uint64_t written_bytes;    /* to the file, parity and headers included */
-    uint64_t images_repaired;  /* restored from parity */
-    uint64_t images_lost;      /* beyond repair; one read twice counts twice */
-    uint64_t segments_damaged; /* found to be, ever */
-    uint64_t memory_bytes;     /* of the map and the buffers */
+    uint64_t flushed_bytes;     /* images of pages written, */
+    uint64_t moved_bytes;       /* of pages moved, */
+    uint64_t map_bytes;         /* and of the map */
+    uint64_t written_bytes;     /* to the file, parity and headers included */
+    uint64_t images_repaired;   /* restored from parity */
+    uint64_t images_lost;       /* beyond repair; one read twice counts twice */
+    uint64_t segments_damaged;  /* found to be, ever */
+    uint64_t segments_scrubbed; /* read by nq_pager_scrub */
+    uint64_t memory_bytes;      /* of the map and the buffers */
 } nq_pager_stats;
 void nq_pager_get_stats(nq_pager *pager, nq_pager_stats *out_stats);
 

@@ -63,6 +63,7 @@ typedef struct nq__segment {
     bool is_free;        /* counted as such */
     bool is_buffered;
     bool is_damaged;      /* to be emptied */
+    bool has_losses;      /* and cannot be: some image is beyond repair */
     uint32_t victim_rank; /* being emptied, in this order; 0: not */
     uint64_t sequence;    /* of its writing; 0: before this run */
 } nq__segment;
@@ -113,12 +114,14 @@ typedef struct nq__repaired {
 
 typedef struct nq__pager_counters {
     _Atomic uint64_t images_read, flushed_bytes, moved_bytes, map_bytes, written_bytes;
-    _Atomic uint64_t images_repaired, images_lost, segments_damaged;
+    _Atomic uint64_t images_repaired, images_lost, segments_damaged, segments_scrubbed;
 } nq__pager_counters;
 
 struct nq_pager {
     nq_file *file;
     char *path;
+    void (*on_damage)(void *user);
+    void *on_damage_user;
     nq_segment_layout layout;
     uint64_t salt;
     uint32_t segment_bytes;
@@ -298,6 +301,12 @@ void nq__repaired_drop(nq_pager *pager);
 
 /* Moves pages out of damaged and sparsely used segments. */
 nq_status nq__pager_collect(nq_ctx *ctx, nq_pager *pager, uint64_t *out_pages_moved);
+
+/* Nobody knows what the disk holds: no further checkpoint. Returns the status. */
+nq_status nq__pager_fail(nq_pager *pager, nq_status status);
+
+/* Writes the copies of the newest superblock that are not what they should be; returns how many. */
+nq_status nq__superblock_complete(nq_ctx *ctx, nq_pager *pager, uint32_t *out_written);
 
 /* Writes one copy of a superblock and syncs it. */
 nq_status nq__superblock_write(nq_ctx *ctx, nq_pager *pager, const nq_superblock *superblock,

@@ -33,8 +33,9 @@ void nq__segment_read(nq_pager *pager, uint32_t segment, uint8_t *out_bytes) {
 
 void nq__segment_mark(nq_pager *pager, uint32_t segment, const nq_segment_damage *damage) {
     nq_mutex_lock(&pager->mutex);
-    bool is_news = !pager->segments.items[segment].is_damaged;
-    pager->segments.items[segment].is_damaged = true;
+    nq__segment *s = &pager->segments.items[segment];
+    bool is_news = !s->is_damaged && !s->has_losses;
+    s->is_damaged = s->is_damaged || is_news;
     nq_mutex_unlock(&pager->mutex);
     if (!is_news) {
         return;
@@ -44,7 +45,10 @@ void nq__segment_mark(nq_pager *pager, uint32_t segment, const nq_segment_damage
            NQ_FIELD("segment", segment),
            NQ_FIELD("offset", (uint64_t)segment * pager->segment_bytes),
            NQ_FIELD("bad_blocks", damage->bad_block_count),
-           NQ_FIELD("rows_beyond_repair", damage->lost_row_count));
+           NQ_FIELD("rows_beyond_parity", damage->lost_row_count));
+    if (pager->on_damage != NULL) {
+        pager->on_damage(pager->on_damage_user);
+    }
 }
 
 /* ---- The repaired segment; under its mutex ---- */

@@ -34,6 +34,7 @@ static void notice_change(nq_pager *pager, uint32_t segment) {
     }
     s->is_free = true;
     s->is_damaged = false;
+    s->has_losses = false;
     table->free_count++;
     table->lowest_free = segment < table->lowest_free ? segment : table->lowest_free;
 }

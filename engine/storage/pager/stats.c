@@ -17,6 +17,7 @@ void nq_pager_get_stats(nq_pager *pager, nq_pager_stats *out_stats) {
         .images_repaired = load(&c->images_repaired),
         .images_lost = load(&c->images_lost),
         .segments_damaged = load(&c->segments_damaged),
+        .segments_scrubbed = load(&c->segments_scrubbed),
     };
     nq_mutex_lock(&pager->mutex);
     const nq__segment_table *table = &pager->segments;

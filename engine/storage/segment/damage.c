@@ -101,19 +101,32 @@ nq_segment_state nq_segment_check(nq_segment_layout layout, uint64_t salt, uint3
 
 /* ---- Repair ---- */
 
-/* The row's bad blocks, as indices into it. Returns how many; writes at most NQ_PARITY_COUNT. */
-static uint32_t find_lost(nq_segment_layout layout, const nq_segment_damage *damage, uint32_t row,
-                          uint32_t lanes, uint32_t out_lost[NQ_PARITY_COUNT]) {
-    uint32_t count = 0;
+typedef struct bad_block {
+    uint32_t index;   /* in its row */
+    uint32_t checked; /* block of the segment */
+    uint32_t crc;     /* that it must have */
+    uint32_t bit;     /* that alone explains what it has; NQ__NO_BIT: none does */
+} bad_block;
+
+typedef struct bad_row {
+    nq_parity_row blocks;
+    bad_block bad[NQ_SEGMENT_LANES];
+    uint32_t count;
+} bad_row;
+
+static void find_bad(nq_segment_layout layout, const nq_segment_damage *damage, uint32_t row,
+                     uint8_t *segment, bad_row *out_row) {
+    const nq__segment_header *header = header_at(segment, damage->header_offset);
+    uint32_t lanes = nq__lanes_used(layout, damage->info.data_bytes, row);
+    out_row->count = 0;
+    nq__row_of(layout, segment, row, lanes, &out_row->blocks);
     for (uint32_t i = 0; i < lanes + NQ_PARITY_COUNT; i++) {
-        if (is_bad(damage, nq__checked_block(layout, nq__lane_of(lanes, i), row))) {
-            if (count < NQ_PARITY_COUNT) {
-                out_lost[count] = i;
-            }
-            count++;
+        uint32_t block = nq__checked_block(layout, nq__lane_of(lanes, i), row);
+        if (is_bad(damage, block)) {
+            out_row->bad[out_row->count++] =
+                (bad_block){i, block, header->block_crcs[block], NQ__NO_BIT};
         }
     }
-    return count;
 }
 
 /* False: parity makes something else of it than its checksum says, so it is left as it is. */
@@ -128,32 +141,79 @@ static bool restore_block(const nq_parity_row *row, const nq_parity_syndrome *sy
     return true;
 }
 
-/* Returns how many blocks of the row are still bad. */
-static uint32_t repair_row(nq_segment_layout layout, uint32_t row, nq_segment_damage *damage,
-                           uint8_t *segment) {
-    uint32_t lanes = nq__lanes_used(layout, damage->info.data_bytes, row);
-    uint32_t lost[NQ_PARITY_COUNT];
-    uint32_t lost_count = find_lost(layout, damage, row, lanes, lost);
-    if (lost_count == 0 || lost_count > NQ_PARITY_COUNT) {
-        return lost_count;
-    }
-    nq_parity_row blocks;
+/* Restores the bad blocks from number `first` on, one or two, from parity. Returns how many cannot
+ * be. */
+static uint32_t restore_from(bad_row *row, uint32_t first, nq_segment_damage *damage) {
     nq_parity_syndrome syndrome;
-    nq__row_of(layout, segment, row, lanes, &blocks);
-    nq_parity_syndrome_of(&blocks, &syndrome);
-    if (lost_count == 1) { /* any other block will do as the second */
-        lost[1] = (lost[0] + 1) % (lanes + NQ_PARITY_COUNT);
-    }
-    uint32_t left = lost_count;
-    for (uint32_t i = 0; i < lost_count; i++) {
-        uint32_t block = nq__checked_block(layout, nq__lane_of(lanes, lost[i]), row);
-        uint32_t crc = header_at(segment, damage->header_offset)->block_crcs[block];
-        if (restore_block(&blocks, &syndrome, lost[i], lost[1 - i], crc)) {
-            set_good(damage, block);
+    nq_parity_syndrome_of(&row->blocks, &syndrome);
+    uint32_t left = row->count - first;
+    for (uint32_t i = first; i < row->count; i++) {
+        const bad_block *bad = &row->bad[i];
+        /* Where one is bad any other block will do as the second. */
+        uint32_t other = (bad->index + 1) % (row->blocks.data_count + NQ_PARITY_COUNT);
+        if (row->count - first == NQ_PARITY_COUNT) {
+            other = row->bad[i == first ? first + 1 : first].index;
+        }
+        if (restore_block(&row->blocks, &syndrome, bad->index, other, bad->crc)) {
+            set_good(damage, bad->checked);
             left--;
         }
     }
     return left;
+}
+
+/* Those with a single wrong bit come first. Returns how many there are. */
+static uint32_t find_flips(bad_row *row) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < row->count; i++) {
+        bad_block bad = row->bad[i];
+        uint32_t crc = nq_crc32c(0, row->blocks.blocks[bad.index], NQ_SEGMENT_BLOCK_BYTES);
+        bad.bit = nq__flipped_bit(crc, bad.crc);
+        row->bad[i] = bad;
+        if (bad.bit != NQ__NO_BIT) {
+            row->bad[i] = row->bad[count];
+            row->bad[count++] = bad;
+        }
+    }
+    return count;
+}
+
+static void flip_first(const bad_row *row, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t *block = row->blocks.blocks[row->bad[i].index];
+        block[row->bad[i].bit / 8] ^= (uint8_t)(1u << row->bad[i].bit % 8);
+    }
+}
+
+/* More blocks are bad than parity restores. All but two get their flipped bit back, if they have
+ * one; that the two then come out of parity with their checksums proves the others right. Otherwise
+ * they get it back again. */
+static uint32_t repair_flips(bad_row *row, nq_segment_damage *damage) {
+    uint32_t mended = row->count - NQ_PARITY_COUNT;
+    if (find_flips(row) < mended) {
+        return row->count;
+    }
+    flip_first(row, mended);
+    if (restore_from(row, mended, damage) != 0) {
+        flip_first(row, mended);
+        return row->count;
+    }
+    for (uint32_t i = 0; i < mended; i++) {
+        set_good(damage, row->bad[i].checked);
+    }
+    return 0;
+}
+
+/* Returns how many blocks of the row are still bad. */
+static uint32_t repair_row(nq_segment_layout layout, uint32_t row, nq_segment_damage *damage,
+                           uint8_t *segment) {
+    bad_row bad;
+    find_bad(layout, damage, row, segment, &bad);
+    if (bad.count == 0) {
+        return 0;
+    }
+    return bad.count <= NQ_PARITY_COUNT ? restore_from(&bad, 0, damage)
+                                        : repair_flips(&bad, damage);
 }
 
 bool nq_segment_repair(nq_segment_layout layout, nq_segment_damage *damage, uint8_t *segment) {

@@ -32,9 +32,10 @@ typedef struct nq_segment_damage {
 nq_segment_state nq_segment_check(nq_segment_layout layout, uint64_t salt, uint32_t number,
                                   const uint8_t *segment, nq_segment_damage *out_damage);
 
-/* Restores the bad blocks of every row that has lost at most two, and a bad copy of the header.
- * Each restored block has its checksum. A row that has lost more is left as it is, and so is
- * everything when headless. *damage becomes what is left. True: nothing is. */
+/* Restores the bad blocks of every row that has lost at most two, and a bad copy of the header. Of
+ * a row that has lost more, all but two may have one flipped bit each, which their checksums name;
+ * those two prove it right. Each restored block has its checksum. What cannot be restored is left
+ * as it is, and so is everything when headless. *damage becomes what is left. True: nothing is. */
 bool nq_segment_repair(nq_segment_layout layout, nq_segment_damage *damage, uint8_t *segment);
 
 #endif

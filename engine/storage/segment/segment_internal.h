@@ -63,6 +63,11 @@ static inline uint32_t nq__lane_of(uint32_t lanes, uint32_t index) {
     return index < lanes ? index : NQ_SEGMENT_DATA_LANES + index - lanes;
 }
 
+/* Bit b of a block is bit b % 8 of its byte b / 8. The one whose flipping made the checksum of a
+ * block what was found; NQ__NO_BIT: more is wrong. (flip.c) */
+#define NQ__NO_BIT UINT32_MAX
+uint32_t nq__flipped_bit(uint32_t crc_found, uint32_t crc_expected);
+
 /* Row `row` of a segment whose first `lanes` lanes hold data there. */
 void nq__row_of(nq_segment_layout layout, uint8_t *segment, uint32_t row, uint32_t lanes,
                 nq_parity_row *out_row);

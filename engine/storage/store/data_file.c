@@ -87,6 +87,10 @@ static nq_status open_log(nq_ctx *ctx, nq_store *store) {
     return nq_log_open(ctx, &options, start, &store->log);
 }
 
+static void want_checkpoint(void *user) {
+    nq__keeper_want_checkpoint(user);
+}
+
 nq_status nq__data_file_open(nq_ctx *ctx, nq_store *store) {
     char path[NQ__PATH_BYTES + 32];
     path_of(store, "", path);
@@ -94,7 +98,8 @@ nq_status nq__data_file_open(nq_ctx *ctx, nq_store *store) {
         /* Whoever gave the file its name may have been killed before that was durable. */
         NQ_TRY(nq_vfs_sync_dir(ctx, store->vfs, store->directory));
     }
-    nq_pager_options pager_options = {.vfs = store->vfs, .path = path};
+    nq_pager_options pager_options = {
+        .vfs = store->vfs, .path = path, .on_damage = want_checkpoint, .user = store};
     NQ_TRY(nq_pager_open(ctx, &pager_options, &store->pager, &store->root));
     if (store->root.log_segment_bytes % NQ_LOG_BLOCK_BYTES != 0 ||
         store->root.lsn % NQ_LOG_BLOCK_BYTES != 0 ||

@@ -1,8 +1,9 @@
 /* Keeper: the store's background threads — one checkpoints when enough has been logged, one syncs
  * the log for periodic commits and makes its next segment before a commit needs it, one, if there
- * is an archive, gives it the log. What they cannot do they leave to the next attempt; a failed
- * sync has turned the store read-only by then. */
+ * is an archive, gives it the log, one reads the data file for damage. What they cannot do they
+ * leave to the next attempt; a failed sync has turned the store read-only by then. */
 #include "engine/ground/os/clock.h"
+#include "engine/ground/os/entropy.h"
 #include "engine/storage/page/bug.h"
 #include "engine/storage/store/store_internal.h"
 
@@ -126,15 +127,17 @@ static void run_checkpointer(void *argument) {
             nq_cond_wait(&store->keeper_cond, &store->keeper_mutex);
             continue;
         }
+        store->is_checkpoint_wanted = false;
         nq_mutex_unlock(&store->keeper_mutex);
         nq_ctx ctx;
         nq_ctx_init(&ctx, NULL);
         nq_status status = nq_store_checkpoint(&ctx, store, NULL);
+        bool is_more_to_do = status == NQ_OK && nq_pager_wants_checkpoint(store->pager);
         nq_mutex_lock(&store->keeper_mutex);
-        store->is_checkpoint_wanted = false;
-        if (status != NQ_OK) {
+        if (status != NQ_OK || is_more_to_do) {
             nap(store, retry_ns);
         }
+        store->is_checkpoint_wanted = store->is_checkpoint_wanted || is_more_to_do;
     }
     nq_mutex_unlock(&store->keeper_mutex);
 }
@@ -179,6 +182,37 @@ static void run_archiver(void *argument) {
     nq_mutex_unlock(&store->keeper_mutex);
 }
 
+static uint64_t segments_used(nq_store *store) {
+    nq_pager_stats stats;
+    nq_pager_get_stats(store->pager, &stats);
+    return stats.segments_used;
+}
+
+/* Begins anywhere: what is restarted every day still comes to all of the file in time. */
+static void run_scrubber(void *argument) {
+    nq_store *store = argument;
+    int64_t period_ns = (int64_t)store->options.scrub_period_s * 1000000000;
+    uint64_t steps = segments_used(store) + 1;
+    uint32_t position = (uint32_t)(nq_entropy_u64() % steps);
+    nq_mutex_lock(&store->keeper_mutex);
+    for (;;) {
+        nap(store, period_ns / (int64_t)steps);
+        if (store->is_stopping) {
+            break;
+        }
+        nq_mutex_unlock(&store->keeper_mutex);
+        nq_ctx ctx;
+        nq_ctx_init(&ctx, NULL);
+        nq_scrub_result found = {0};
+        if (nq__scrub_step(&ctx, store, &position, &found) != NQ_OK) {
+            position = 0; /* why has been said; the next pass tries again */
+        }
+        steps = segments_used(store) + 1;
+        nq_mutex_lock(&store->keeper_mutex);
+    }
+    nq_mutex_unlock(&store->keeper_mutex);
+}
+
 nq_status nq__keeper_start(nq_ctx *ctx, nq_store *store) {
     if (store->options.is_manual) {
         return NQ_OK;
@@ -191,6 +225,8 @@ nq_status nq__keeper_start(nq_ctx *ctx, nq_store *store) {
         NQ_TRY(nq_thread_start(ctx, &store->archiver, "nq-log-archive", run_archiver, store));
         store->has_archiver = true;
     }
+    NQ_TRY(nq_thread_start(ctx, &store->scrubber, "nq-scrub", run_scrubber, store));
+    store->has_scrubber = true;
     return NQ_OK;
 }
 
@@ -207,5 +243,8 @@ void nq__keeper_stop(nq_store *store) {
     }
     if (store->has_archiver) {
         nq_thread_join(&store->archiver);
+    }
+    if (store->has_scrubber) {
+        nq_thread_join(&store->scrubber);
     }
 }

@@ -21,6 +21,9 @@ static void set_defaults(nq_store_options *options) {
     if (options->log_archive_bytes_max == 0) {
         options->log_archive_bytes_max = UINT64_C(1) << 30;
     }
+    if (options->scrub_period_s == 0) {
+        options->scrub_period_s = 7 * 24 * 3600;
+    }
     if (options->lane_blocks == 0) {
         options->lane_blocks = NQ_SEGMENT_LANE_BLOCKS_MAX;
     }
@@ -170,6 +173,7 @@ nq_status nq_store_close(nq_ctx *ctx, nq_store *store) {
     store->has_checkpointer = false;
     store->has_syncer = false;
     store->has_archiver = false;
+    store->has_scrubber = false;
     nq_status status = nq_store_health(store) == NQ_OK ? nq_store_checkpoint(ctx, store, NULL)
                                                        : nq__store_check_health(ctx, store);
     if (status == NQ_OK) {
@@ -223,6 +227,7 @@ void nq_store_get_stats(const nq_store *store, nq_store_stats *out_stats) {
         .data_images_repaired = pager.images_repaired,
         .data_images_lost = pager.images_lost,
         .data_segments_damaged = pager.segments_damaged,
+        .data_segments_scrubbed = pager.segments_scrubbed,
         .pages = page_count,
         .free_pages = free_count,
         .open_txns = atomic_load(&counters->open_txns) + nq__readers_count(shared),

@@ -67,6 +67,7 @@ typedef struct nq_store_options {
     nq_log_archive *log_archive;    /* is given the log before it is used again; borrowed [none] */
     uint64_t log_archive_bytes_max; /* of log that may await it; then commits fail with NQ_DISK_FULL
                                        [1 GiB] */
+    uint32_t scrub_period_s; /* all of the data file is read and checked once in so long [a week] */
     bool log_copy; /* keep the log twice, against SD cards: docs/operate/durability.md. A store that
                     * has a copy goes on with it */
     bool must_exist; /* fail rather than create */
@@ -196,6 +197,18 @@ nq_status nq_store_checkpoint(nq_ctx *ctx, nq_store *store, nq_checkpoint_result
  * monotonic clock; INT64_MAX: after the next commit. */
 nq_status nq_store_keep(nq_ctx *ctx, nq_store *store, int64_t *out_next_ns);
 
+/* Reads every segment of the data file that is in use and the superblocks, and has what is damaged
+ * moved away from (by the background, or the next checkpoint); the background does the same over
+ * scrub_period_s. Commits and reads go on. */
+typedef struct nq_store_scrub_result {
+    uint64_t segments_read;
+    uint64_t segments_damaged;
+    uint64_t blocks_damaged; /* of 4 KiB */
+    uint64_t rows_lost;      /* of up to 18 such blocks, which parity cannot restore */
+    uint64_t superblocks_repaired;
+} nq_store_scrub_result;
+nq_status nq_store_scrub(nq_ctx *ctx, nq_store *store, nq_store_scrub_result *out_result);
+
 /* Why the store refuses writes, or NQ_OK. Set once after a failed log write or fsync; never
  * cleared. */
 nq_status nq_store_health(const nq_store *store);
@@ -224,7 +237,8 @@ typedef struct nq_store_stats {
     uint64_t data_images_repaired;  /* pages found damaged and restored from parity, */
     uint64_t data_images_lost;      /* and not restored */
     uint64_t data_segments_damaged; /* in which they were */
-    uint64_t recovered_commits;     /* replayed from the log when it was opened */
+    uint64_t data_segments_scrubbed;
+    uint64_t recovered_commits; /* replayed from the log when it was opened */
     uint64_t log_unarchived_bytes, log_archive_failures;
     uint64_t log_tail_bytes_cut; /* of an unfinished last write, at open */
 } nq_store_stats;

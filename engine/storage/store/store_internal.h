@@ -133,6 +133,8 @@ struct nq_store {
     bool has_checkpointer;
     bool has_syncer;
     bool has_archiver;
+    nq_thread scrubber;
+    bool has_scrubber;
 
     nq_store_counters counters;
     uint64_t recovered_commits;
@@ -255,6 +257,11 @@ nq_status nq__data_file_open(nq_ctx *ctx, nq_store *store);
 void nq__data_file_charge(nq_store *store);
 nq_status nq__replay(nq_ctx *ctx, nq_store *store);
 
+/* ---- scrub.c ---- */
+
+/* Checks the next segment, or the superblocks; *position as nq_pager_scrub has it. */
+nq_status nq__scrub_step(nq_ctx *ctx, nq_store *store, uint32_t *position, nq_scrub_result *result);
+
 /* ---- keeper.c ---- */
 
 nq_status nq__keeper_start(nq_ctx *ctx, nq_store *store);
@@ -262,7 +269,7 @@ void nq__keeper_stop(nq_store *store);
 /* After a commit: asks for a sync in time if it is periodic, and for a checkpoint, a log segment or
  * archiving one if it is time for that. */
 void nq__keeper_notice(nq_store *store, nq_durability durability);
-/* Asks for a checkpoint, which may find room on a full disk. */
+/* Asks for a checkpoint, which finds room on a full disk and moves away from damage. */
 void nq__keeper_want_checkpoint(nq_store *store);
 
 #endif

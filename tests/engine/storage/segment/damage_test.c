@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/ground/base/rng.h"
@@ -74,6 +75,58 @@ static void any_two_blocks_of_any_row_are_restored(void **state) {
                 assert_repairs(&s);
             }
         }
+    }
+    sealed_drop(&s);
+}
+
+/* Two blocks of a row are garbage and `flips` more have one wrong bit each. */
+static void spoil_row(sealed *s, nq_rng *rng, uint32_t row, uint32_t flips, uint32_t garbage) {
+    uint32_t lane = (uint32_t)nq_rng_below(rng, NQ_SEGMENT_LANES);
+    for (uint32_t i = 0; i < flips + garbage; i++) {
+        uint8_t *block = s->read + sealed_offset(s, (lane + i * 5) % NQ_SEGMENT_LANES, row);
+        if (i < garbage) {
+            fill_noise(block, BLOCK, nq_rng_next(rng));
+        } else {
+            block[nq_rng_below(rng, BLOCK)] ^= (uint8_t)(1u << nq_rng_below(rng, 8));
+        }
+    }
+}
+
+static void single_flipped_bits_are_restored_in_any_number_of_blocks(void **state) {
+    (void)state;
+    sealed s = full_small();
+    nq_rng rng = {21};
+    for (uint32_t garbage = 0; garbage <= 2; garbage++) {
+        for (uint32_t flips = 0; flips + garbage <= NQ_SEGMENT_LANES; flips++) {
+            spoil_row(&s, &rng, 1, flips, garbage);
+            nq_segment_state expected = flips + garbage > 2   ? NQ_SEGMENT_BROKEN
+                                        : flips + garbage > 0 ? NQ_SEGMENT_DAMAGED
+                                                              : NQ_SEGMENT_WHOLE;
+            assert_int_equal(sealed_check(&s), expected);
+            assert_int_equal(s.damage.bad_block_count, flips + garbage);
+            assert_repairs(&s);
+        }
+    }
+    sealed_drop(&s);
+}
+
+static void a_row_with_three_garbled_blocks_is_left_as_it_is(void **state) {
+    (void)state;
+    sealed s = full_small();
+    nq_rng rng = {22};
+    for (uint32_t flips = 0; flips <= 3; flips++) {
+        sealed_reset(&s);
+        spoil_row(&s, &rng, 2, flips, 3);
+        uint32_t bytes = nq_segment_bytes(s.layout);
+        uint8_t *before = malloc(bytes);
+        assert_non_null(before);
+        memcpy(before, s.read, bytes);
+        assert_int_equal(sealed_check(&s), NQ_SEGMENT_BROKEN);
+        assert_false(nq_segment_repair(s.layout, &s.damage, s.read));
+        assert_int_equal(s.damage.lost_row_count, 1);
+        assert_int_equal(s.damage.first_lost_row, 2);
+        assert_memory_equal(s.read, before, bytes);
+        free(before);
     }
     sealed_drop(&s);
 }
@@ -263,6 +316,8 @@ int main(void) {
         cmocka_unit_test(a_sealed_segment_is_whole),
         cmocka_unit_test(every_single_block_is_found_and_restored),
         cmocka_unit_test(any_two_blocks_of_any_row_are_restored),
+        cmocka_unit_test(single_flipped_bits_are_restored_in_any_number_of_blocks),
+        cmocka_unit_test(a_row_with_three_garbled_blocks_is_left_as_it_is),
         cmocka_unit_test(any_run_of_up_to_two_lanes_is_restored),
         cmocka_unit_test(two_whole_lanes_are_restored_wherever_they_begin),
         cmocka_unit_test(a_quarter_mib_of_zeros_anywhere_is_restored),

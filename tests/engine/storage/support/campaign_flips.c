@@ -29,7 +29,7 @@ static bool is_corruption(nq_status status) {
 typedef enum target {
     TARGET_DATA,       /* a bit of the data file */
     TARGET_SUPERBLOCK, /* of a superblock's head */
-    TARGET_ROW,        /* one in each of the three blocks of a row, which parity cannot restore */
+    TARGET_ROW,        /* many in each of three blocks of a row, which parity cannot restore */
     TARGET_LOG,
     TARGET_COUNT,
 } target;
@@ -39,6 +39,7 @@ typedef struct flip {
     char path[64];
     uint64_t offsets[3];
     uint32_t offset_count;
+    uint32_t span; /* bytes at each offset, of which the bit is flipped */
     unsigned bit;
 } flip;
 
@@ -90,10 +91,11 @@ static void aim_at_row(flip *f, nq_rng *rng, nq_segment_layout layout, uint64_t 
     uint64_t block =
         nq_rng_below(rng, (data_bytes + NQ_SEGMENT_BLOCK_BYTES - 1) / NQ_SEGMENT_BLOCK_BYTES);
     uint64_t row = block % layout.lane_blocks;
-    uint64_t within = nq_rng_below(rng, NQ_SEGMENT_BLOCK_BYTES);
+    uint64_t within = nq_rng_below(rng, NQ_SEGMENT_BLOCK_BYTES - 16);
     const uint64_t lanes[3] = {block / layout.lane_blocks, NQ_SEGMENT_DATA_LANES,
                                NQ_SEGMENT_DATA_LANES + 1};
     f->offset_count = 3;
+    f->span = 16;
     for (int i = 0; i < 3; i++) {
         uint64_t lost = 1 + lanes[i] * layout.lane_blocks + row;
         f->offsets[i] = start + lost * NQ_SEGMENT_BLOCK_BYTES + within;
@@ -102,7 +104,8 @@ static void aim_at_row(flip *f, nq_rng *rng, nq_segment_layout layout, uint64_t 
 
 static flip aim(nq_sim_vfs *disk, nq_rng *rng, target what) {
     nq_segment_layout layout = {workload_store_options().lane_blocks};
-    flip f = {.target = what, .offset_count = 1, .bit = (unsigned)nq_rng_below(rng, 8)};
+    flip f = {
+        .target = what, .offset_count = 1, .span = 1, .bit = (unsigned)nq_rng_below(rng, 8)};
     snprintf(f.path, sizeof f.path, "db/data.nqdb");
     uint32_t data_bytes;
     uint64_t start = choose_segment(disk, rng, layout, &data_bytes) * nq_segment_bytes(layout);
@@ -172,8 +175,8 @@ static const char *try_flip(nq_sim_vfs *disk, const workload *w, const flip *f, 
     if (nq_sim_vfs_clone(&ctx, disk, seed, &copy) != NQ_OK) {
         return "no clone";
     }
-    for (uint32_t i = 0; i < f->offset_count; i++) {
-        nq_sim_vfs_flip_bit(copy, f->path, f->offsets[i], f->bit);
+    for (uint32_t i = 0; i < f->offset_count * f->span; i++) {
+        nq_sim_vfs_flip_bit(copy, f->path, f->offsets[i / f->span] + i % f->span, f->bit);
     }
     verdict v = judge(copy, w, f, lost_max);
     counts->flips++;
