@@ -107,7 +107,9 @@ static nq_status explain(nq_ctx *ctx, const nq__run *run, nq_transaction *transa
     }
     NQ_TRY(nq_data_txn_savepoint(ctx, txn, &savepoint));
     NQ_TRY(explain_in(ctx, run, txn, analyze, arena, out));
-    return nq_data_txn_rollback_to(ctx, txn, savepoint);
+    NQ_TRY(nq_data_txn_rollback_to(ctx, txn, savepoint));
+    nq_data_txn_release(txn, savepoint);
+    return NQ_OK;
 }
 
 nq_status nq_explain(nq_ctx *ctx, nq_database *database, nq_transaction *transaction,

@@ -106,6 +106,10 @@ static nq_status run_attempts(nq_ctx *ctx, const nq__run *run, nq_data_txn *txn,
     for (uint32_t attempt = 0;; attempt++) {
         nq_status status = run_once(ctx, run, txn, result);
         result->snapshot_lsn = nq_txn_snapshot(nq_data_txn_store_txn(txn)).value;
+        if (status == NQ_OK) {
+            nq_data_txn_release(txn, savepoint);
+            return NQ_OK;
+        }
         if (status != NQ_WRITE_CONFLICT || !may_rerun || !may_retry(ctx, run->database, attempt)) {
             return final_status(ctx, status);
         }

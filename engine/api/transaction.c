@@ -219,6 +219,7 @@ nq_status nq_transaction_release(nq_ctx *ctx, nq_transaction *transaction, nq_by
     nq__named_savepoint *savepoint;
     nq_status status = find_savepoint(ctx, transaction, name, &savepoint);
     if (status == NQ_OK) {
+        nq_data_txn_release(transaction->txn, savepoint->mark);
         transaction->newest = savepoint->older;
     }
     nq__transaction_leave(transaction, status);

@@ -116,6 +116,10 @@ nq_status nq_data_txn_rollback_to(nq_ctx *ctx, nq_data_txn *txn, nq_savepoint sa
     return nq_txn_rollback_to(ctx, txn->txn, savepoint);
 }
 
+void nq_data_txn_release(nq_data_txn *txn, nq_savepoint savepoint) {
+    nq_txn_release(txn->txn, savepoint);
+}
+
 nq_txn *nq_data_txn_store_txn(const nq_data_txn *txn) {
     return txn->txn;
 }

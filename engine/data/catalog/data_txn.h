@@ -24,6 +24,7 @@ nq_status nq_data_txn_statement_begin(nq_ctx *ctx, nq_data_txn *txn);
 
 nq_status nq_data_txn_savepoint(nq_ctx *ctx, nq_data_txn *txn, nq_savepoint *out_savepoint);
 nq_status nq_data_txn_rollback_to(nq_ctx *ctx, nq_data_txn *txn, nq_savepoint savepoint);
+void nq_data_txn_release(nq_data_txn *txn, nq_savepoint savepoint);
 
 nq_txn *nq_data_txn_store_txn(const nq_data_txn *txn);
 nq_catalog *nq_data_txn_catalog(const nq_data_txn *txn);

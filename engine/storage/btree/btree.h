@@ -153,6 +153,14 @@ void nq_btree_writer_deinit(nq_btree_writer *writer);
 /* Inserts or replaces. */
 nq_status nq_btree_put(nq_ctx *ctx, nq_btree_writer *writer, nq_bytes key, nq_bytes value);
 
+/* Puts a tombstone, which says that the key was removed from another tree: a long value of no
+ * bytes, as no put makes one. */
+nq_status nq_btree_bury(nq_ctx *ctx, nq_btree_writer *writer, nq_bytes key);
+
+static inline bool nq_btree_is_tombstone(nq_bytes payload, bool is_overflow) {
+    return is_overflow && nq_btree_value_bytes(payload, true) == 0;
+}
+
 /* Removing an absent key is allowed. */
 nq_status nq_btree_remove(nq_ctx *ctx, nq_btree_writer *writer, nq_bytes key);
 

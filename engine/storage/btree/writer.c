@@ -188,30 +188,39 @@ static nq_status drop_value(nq_ctx *ctx, nq_btree_writer *writer, uint16_t slot)
     return nq__btree_overflow_drop(ctx, writer->pool, writer->source, writer->tree, ref);
 }
 
-nq_status nq_btree_put(nq_ctx *ctx, nq_btree_writer *writer, nq_bytes key, nq_bytes value) {
-    NQ_ASSERT(key.size <= NQ_NODE_KEY_BYTES_MAX && value.size <= NQ_BTREE_VALUE_BYTES_MAX);
+/* Makes `payload` the entry of the key. */
+static nq_status put_payload(nq_ctx *ctx, nq_btree_writer *writer, nq_bytes key, nq_bytes payload,
+                             bool is_overflow) {
     bool is_equal = false;
     bool is_last;
     NQ_TRY(place(ctx, writer, key, &is_last));
     const nq_page *leaf = writer->pins[0].page;
     uint16_t slot = is_last ? leaf->slot_count : nq_node_find(leaf, key, &is_equal);
-    bool is_overflow = value.size > NQ_NODE_PAYLOAD_BYTES_MAX;
-    nq_overflow_ref ref;
     if (is_equal) {
         NQ_TRY(drop_value(ctx, writer, slot));
-    }
-    if (is_overflow) {
-        NQ_TRY(nq__btree_overflow_write(ctx, writer, value, &ref));
-        value = nq_bytes_of(&ref, sizeof ref);
-    }
-    if (!is_equal) {
-        writer->tree->entry_count++;
-    } else if (nq_node_set_payload(writer->pins[0].page, slot, value, is_overflow)) {
-        return NQ_OK;
-    } else {
+        if (nq_node_set_payload(writer->pins[0].page, slot, payload, is_overflow)) {
+            return NQ_OK;
+        }
         nq_node_remove(writer->pins[0].page, slot);
+    } else {
+        writer->tree->entry_count++;
     }
-    return nq__btree_insert_at(ctx, writer, 0, slot, key, value, is_overflow);
+    return nq__btree_insert_at(ctx, writer, 0, slot, key, payload, is_overflow);
+}
+
+nq_status nq_btree_put(nq_ctx *ctx, nq_btree_writer *writer, nq_bytes key, nq_bytes value) {
+    NQ_ASSERT(key.size <= NQ_NODE_KEY_BYTES_MAX && value.size <= NQ_BTREE_VALUE_BYTES_MAX);
+    if (value.size <= NQ_NODE_PAYLOAD_BYTES_MAX) {
+        return put_payload(ctx, writer, key, value, false);
+    }
+    nq_overflow_ref ref;
+    NQ_TRY(nq__btree_overflow_write(ctx, writer, value, &ref));
+    return put_payload(ctx, writer, key, nq_bytes_of(&ref, sizeof ref), true);
+}
+
+nq_status nq_btree_bury(nq_ctx *ctx, nq_btree_writer *writer, nq_bytes key) {
+    static const nq_overflow_ref nothing = {0};
+    return put_payload(ctx, writer, key, nq_bytes_of(&nothing, sizeof nothing), true);
 }
 
 nq_status nq_btree_remove(nq_ctx *ctx, nq_btree_writer *writer, nq_bytes key) {

@@ -6,19 +6,16 @@
 #include "engine/ground/base/heap.h"
 #include "engine/storage/store/store_internal.h"
 
-/* What dirty pages will need when they are written must be there before a commit makes more of
- * them: a full disk refuses the commit, not the checkpoint. */
-static nq_status promise_room(nq_ctx *ctx, const nq_apply *apply) {
-    nq_store *store = apply->store;
+nq_status nq__room_promise(nq_ctx *ctx, nq_store *store, bool may_use_reserve) {
     enum { WRITING_PAGES = 8 }; /* are neither dirty nor written: one a thread, of few */
     uint64_t pages = (uint64_t)nq_pool_dirty_count(store->pool) + WRITING_PAGES;
-    return nq_pager_promise(ctx, store->pager, pages, apply->may_use_reserve);
+    return nq_pager_promise(ctx, store->pager, pages, may_use_reserve);
 }
 
 static nq_status take_page(nq_ctx *ctx, void *user, nq_page_id *out_page) {
     nq_apply *apply = user;
     nq_store *store = apply->store;
-    NQ_TRY(promise_room(ctx, apply));
+    NQ_TRY(nq__room_promise(ctx, store, apply->may_use_reserve));
     nq_mutex_lock(&store->space_mutex);
     nq_status status = nq_space_take(ctx, &store->space, out_page);
     nq_mutex_unlock(&store->space_mutex);

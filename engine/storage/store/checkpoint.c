@@ -8,7 +8,7 @@
  * store turns read-only (S6). */
 #include "engine/ground/base/assert.h"
 #include "engine/storage/page/bug.h"
-#include "engine/storage/store/store_internal.h"
+#include "engine/storage/store/txn_internal.h"
 
 typedef struct checkpoint {
     nq_version *version;
@@ -25,11 +25,15 @@ static void mark_free(nq_space *space, const nq_held_chunk *pages) {
     }
 }
 
-/* Every page not reachable from the newest version: the free and the held. */
+/* Every page not reachable from the newest version: the free, the private and the held. */
 static nq_status copy_not_reached(nq_ctx *ctx, nq_store *store, nq_space *out_space) {
     nq__version_lock_quiet(store);
     nq_mutex_lock(&store->space_mutex);
     nq_status status = nq_space_copy(ctx, &store->space, out_space);
+    for (const nq_private_pages *pages = store->private_pages;
+         status == NQ_OK && pages != NULL && !NQ_HAS_BUG(PRIVATE_PAGES_KEPT); pages = pages->next) {
+        mark_free(out_space, pages->taken);
+    }
     nq_mutex_unlock(&store->space_mutex);
     for (nq_version *version = store->oldest;
          status == NQ_OK && version != NULL && !NQ_HAS_BUG(HELD_PAGES_LOST);

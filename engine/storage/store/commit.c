@@ -14,64 +14,39 @@
 
 enum { REQUEST_ID_BYTES_MAX = 255, REQUEST_RESULT_BYTES_MAX = 1024 };
 
-/* What a write is in the log. False: nothing (it only held a lock). */
-static bool record_of(const nq_write *write, nq_log_record *out_record) {
-    *out_record = (nq_log_record){.tree = write->lock.tree, .key = write->lock.key};
-    if (write->kind == NQ__WRITE_NONE) {
-        return false;
-    }
-    if (write->lock.tree == NQ__TREE_DIRECTORY) {
-        out_record->tree = nq__tree_key_decode(write->lock.key);
-        out_record->key = (nq_bytes){0};
-        out_record->kind =
-            write->kind == NQ__WRITE_PUT ? NQ_RECORD_TREE_CREATE : NQ_RECORD_TREE_DROP;
-        return true;
-    }
-    out_record->kind = write->kind == NQ__WRITE_PUT ? NQ_RECORD_PUT : NQ_RECORD_REMOVE;
-    out_record->value = write->value;
-    return true;
+/* What a commit needs to know of its changes before it makes them. */
+typedef struct extent {
+    uint64_t bytes; /* in the log */
+    size_t record_bytes_max;
+    bool gives_room_back; /* it only removes: on a full disk that is how room is made */
+} extent;
+
+static void add(extent *size, const nq_log_record *record) {
+    size_t bytes = nq_record_bytes(record);
+    bool is_removal = record->kind == NQ_RECORD_REMOVE || record->kind == NQ_RECORD_TREE_DROP;
+    size->bytes += bytes;
+    size->record_bytes_max = bytes > size->record_bytes_max ? bytes : size->record_bytes_max;
+    size->gives_room_back =
+        size->gives_room_back && (is_removal || record->kind == NQ_RECORD_COMMIT);
 }
 
-/* ---- Before: what will not be written ---- */
-
-/* A tree made and dropped by the transaction itself never was; writes to a dropped tree are moot.
- */
-static nq_status settle_tree_changes(nq_ctx *ctx, nq_txn *txn) {
-    for (nq_write *write = nq__write_set_first(&txn->writes);
-         write != NULL && write->lock.tree == NQ__TREE_DIRECTORY; write = write->next[0]) {
-        if (write->kind != NQ__WRITE_REMOVE) {
-            continue;
+static nq_status measure(nq_ctx *ctx, nq_txn *txn, extent *out_extent) {
+    nq_changes changes;
+    nq_log_record record;
+    bool is_end = false;
+    nq_status status;
+    *out_extent = (extent){.gives_room_back = true};
+    nq__changes_begin(&changes, txn);
+    for (;;) {
+        NQ_CHECK(nq__changes_next(ctx, &changes, &record, &is_end));
+        if (is_end) {
+            break;
         }
-        uint32_t tree = nq__tree_key_decode(write->lock.key);
-        for (nq_write *moot = nq__write_set_seek(&txn->writes, tree, (nq_bytes){0});
-             moot != NULL && moot->lock.tree == tree; moot = moot->next[0]) {
-            moot->kind = NQ__WRITE_NONE;
-        }
-        nq_tree value;
-        bool existed;
-        NQ_TRY(nq__tree_find(ctx, txn->store, txn->snapshot, tree, &value, &existed));
-        if (!existed) {
-            write->kind = NQ__WRITE_NONE;
-        }
+        add(out_extent, &record);
     }
-    return NQ_OK;
-}
-
-static void measure(const nq_txn *txn, uint64_t *out_bytes, size_t *out_record_bytes_max,
-                    uint64_t *out_count) {
-    *out_bytes = 0;
-    *out_record_bytes_max = 0;
-    *out_count = 0;
-    for (const nq_write *write = nq__write_set_first(&txn->writes); write != NULL;
-         write = write->next[0]) {
-        nq_log_record record;
-        if (record_of(write, &record)) {
-            size_t bytes = nq_record_bytes(&record);
-            *out_bytes += bytes;
-            *out_record_bytes_max = bytes > *out_record_bytes_max ? bytes : *out_record_bytes_max;
-            ++*out_count;
-        }
-    }
+done:
+    nq__changes_end(&changes);
+    return status;
 }
 
 /* ---- The turn ---- */
@@ -105,42 +80,37 @@ static nq_status validate_reads(nq_ctx *ctx, nq_txn *txn) {
     return NQ_OK;
 }
 
-/* It only removes: on a full disk that is how room is made. */
-static bool gives_room_back(const nq_txn *txn) {
+/* Hands every change to the trees, or to the log. */
+static nq_status write_changes(nq_ctx *ctx, nq_txn *txn, nq_apply *apply, nq_lsn *out_lsn) {
+    nq_changes changes;
     nq_log_record record;
-    for (const nq_write *write = nq__write_set_first(&txn->writes); write != NULL;
-         write = write->next[0]) {
-        if (record_of(write, &record) && record.kind != NQ_RECORD_REMOVE &&
-            record.kind != NQ_RECORD_TREE_DROP) {
-            return false;
+    bool is_end = false;
+    nq_status status;
+    nq__changes_begin(&changes, txn);
+    for (;;) {
+        NQ_CHECK(nq__changes_next(ctx, &changes, &record, &is_end));
+        if (is_end) {
+            break;
         }
+        NQ_CHECK(apply != NULL ? nq__apply_record(ctx, apply, &record)
+                               : nq_log_append(ctx, txn->store->log, &record, out_lsn));
     }
-    return true;
+done:
+    nq__changes_end(&changes);
+    return status;
 }
 
 /* Into the trees, then into the log: a failure of the trees leaves no trace, and the log, whose
  * room is reserved, fails only for good. */
 static nq_status write_all(nq_ctx *ctx, nq_txn *txn, nq_apply *apply, const nq_log_record *commit,
                            nq_lsn *out_lsn) {
-    nq_log_record record;
-    for (const nq_write *write = nq__write_set_first(&txn->writes); write != NULL;
-         write = write->next[0]) {
-        if (record_of(write, &record)) {
-            NQ_TRY(nq__apply_record(ctx, apply, &record));
-        }
-    }
+    NQ_TRY(write_changes(ctx, txn, apply, out_lsn));
     if (commit->key.size != 0) {
         NQ_TRY(nq__apply_request(ctx, apply, commit->key, commit->value, commit->time_us));
     }
     NQ_TRY(nq__apply_finish(ctx, apply));
-    nq_log *log = txn->store->log;
-    for (const nq_write *write = nq__write_set_first(&txn->writes); write != NULL;
-         write = write->next[0]) {
-        if (record_of(write, &record)) {
-            NQ_TRY(nq_log_append(ctx, log, &record, out_lsn));
-        }
-    }
-    return nq_log_append(ctx, log, commit, out_lsn);
+    NQ_TRY(write_changes(ctx, txn, NULL, out_lsn));
+    return nq_log_append(ctx, txn->store->log, commit, out_lsn);
 }
 
 static nq_status check_request(nq_ctx *ctx, nq_txn *txn, const nq_log_record *commit,
@@ -155,8 +125,7 @@ static nq_status check_request(nq_ctx *ctx, nq_txn *txn, const nq_log_record *co
 
 /* Takes the commit's turn; *out_generation is what must be published. */
 static nq_status take_turn(nq_ctx *ctx, nq_txn *txn, nq_log_record *commit, bool is_durable,
-                           uint64_t log_bytes, size_t record_bytes_max, nq_lsn *out_lsn,
-                           uint64_t *out_generation) {
+                           const extent *size, nq_lsn *out_lsn, uint64_t *out_generation) {
     nq_store *store = txn->store;
     nq_status status;
     nq_apply apply = {0};
@@ -171,9 +140,9 @@ static nq_status take_turn(nq_ctx *ctx, nq_txn *txn, nq_log_record *commit, bool
     }
     NQ_CHECK(validate_reads(ctx, txn));
     NQ_CHECK(nq_log_check_archive(ctx, store->log));
-    NQ_CHECK(nq_log_reserve(ctx, store->log, log_bytes, record_bytes_max));
+    NQ_CHECK(nq_log_reserve(ctx, store->log, size->bytes, size->record_bytes_max));
     NQ_CHECK(nq__apply_begin(ctx, store, &apply));
-    apply.may_use_reserve = gives_room_back(txn);
+    apply.may_use_reserve = size->gives_room_back;
     commit->generation = apply.version->generation;
     NQ_CHECK(write_all(ctx, txn, &apply, commit, out_lsn));
     *out_generation = commit->generation;
@@ -212,14 +181,12 @@ static nq_status check_request_size(nq_ctx *ctx, const nq_commit_options *option
 
 static nq_status commit(nq_ctx *ctx, nq_txn *txn, const nq_commit_options *options,
                         nq_lsn *out_lsn) {
-    uint64_t bytes;
-    size_t record_bytes_max;
-    uint64_t count;
+    extent size;
     NQ_TRY(check_request_size(ctx, options));
-    NQ_TRY(settle_tree_changes(ctx, txn));
-    measure(txn, &bytes, &record_bytes_max, &count);
+    NQ_TRY(nq__changes_settle(ctx, txn));
+    NQ_TRY(measure(ctx, txn, &size));
     *out_lsn = txn->snapshot->lsn;
-    if (count == 0 && options->request_id.size == 0) {
+    if (size.bytes == 0 && options->request_id.size == 0) {
         return NQ_OK;
     }
     nq_log_record record = {
@@ -228,12 +195,10 @@ static nq_status commit(nq_ctx *ctx, nq_txn *txn, const nq_commit_options *optio
         .value = options->request_result,
         .time_us = nq_clock_realtime_us(),
     };
-    size_t commit_bytes = nq_record_bytes(&record);
+    add(&size, &record);
     bool is_durable = options->durability == NQ_DURABLE;
     uint64_t generation;
-    nq_status status = take_turn(ctx, txn, &record, is_durable, bytes + commit_bytes,
-                                 record_bytes_max > commit_bytes ? record_bytes_max : commit_bytes,
-                                 out_lsn, &generation);
+    nq_status status = take_turn(ctx, txn, &record, is_durable, &size, out_lsn, &generation);
     if (status == NQ_REQUEST_ID_REUSED) {
         /* Whoever asks for the first commit's result next must find it. */
         nq_error error = ctx->error;

@@ -220,6 +220,7 @@ void nq_store_get_stats(const nq_store *store, nq_store_stats *out_stats) {
         .rollbacks = atomic_load(&counters->rollbacks),
         .conflicts = atomic_load(&counters->conflicts),
         .deadlocks = atomic_load(&counters->deadlocks),
+        .spills = atomic_load(&counters->spills),
         .checkpoints = atomic_load(&counters->checkpoints),
         .data_file_bytes = pager.file_bytes,
         .data_live_bytes = pager.live_bytes,

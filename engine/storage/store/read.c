@@ -4,13 +4,10 @@
 
 /* Whether the transaction itself has made or dropped the tree. */
 static nq_write_kind own_tree_change(const nq_txn *txn, uint32_t tree) {
-    if (!txn->has_tree_changes) {
-        return NQ__WRITE_NONE;
-    }
     uint8_t key[4];
     nq__tree_key_encode(tree, key);
     const nq_write *write =
-        nq__write_set_find(&txn->writes, NQ__TREE_DIRECTORY, nq_bytes_of(key, sizeof key));
+        nq__write_set_find(&txn->tree_writes, NQ__TREE_DIRECTORY, nq_bytes_of(key, sizeof key));
     return write == NULL ? NQ__WRITE_NONE : write->kind;
 }
 
@@ -24,6 +21,7 @@ static nq_status load_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_txn_tree 
         *slot = (nq_txn_tree){.id = tree};
     }
     NQ_TRY(nq__tree_find(ctx, txn->store, txn->snapshot, tree, &slot->tree, &slot->exists));
+    slot->change = own_tree_change(txn, tree);
     slot->is_cached = true;
     *out_tree = slot;
     return NQ_OK;
@@ -40,12 +38,31 @@ nq_status nq__txn_get_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_txn_tree 
     if (found == NULL) {
         NQ_TRY(load_tree(ctx, txn, tree, &found));
     }
-    nq_write_kind change = own_tree_change(txn, tree);
-    if (tree == NQ__TREE_DIRECTORY || change == NQ__WRITE_REMOVE ||
-        (!found->exists && change != NQ__WRITE_PUT)) {
+    if (tree == NQ__TREE_DIRECTORY || found->change == NQ__WRITE_REMOVE ||
+        (!found->exists && found->change != NQ__WRITE_PUT)) {
         return nq_fail(ctx, NQ_TABLE_NOT_FOUND, "tree %u does not exist", tree);
     }
     *out_tree = found;
+    return NQ_OK;
+}
+
+void nq__txn_forget_trees(nq_txn *txn) {
+    for (uint32_t i = 0; i < NQ__TXN_TREES; i++) {
+        txn->trees[i].is_cached = false;
+    }
+}
+
+nq_status nq__value_reserve(nq_ctx *ctx, nq_long_value *room, size_t bytes) {
+    if (bytes <= room->capacity && room->data != NULL) {
+        return NQ_OK;
+    }
+    size_t capacity = 2 * room->capacity > bytes ? 2 * room->capacity : bytes;
+    uint8_t *grown = nq_heap_alloc(capacity);
+    if (grown == NULL) {
+        return nq_fail_no_memory(ctx, "a long value");
+    }
+    nq_heap_free(room->data);
+    *room = (nq_long_value){grown, capacity};
     return NQ_OK;
 }
 
@@ -55,14 +72,7 @@ nq_status nq__value_load(nq_ctx *ctx, nq_store *store, nq_bytes payload, nq_long
     if (bytes > NQ_STORE_VALUE_BYTES_MAX) {
         return nq_fail(ctx, NQ_PAGE_CORRUPT, "a value claims %zu bytes", bytes);
     }
-    if (bytes > room->capacity) {
-        uint8_t *grown = nq_heap_alloc(bytes);
-        if (grown == NULL) {
-            return nq_fail_no_memory(ctx, "a long value");
-        }
-        nq_heap_free(room->data);
-        *room = (nq_long_value){grown, bytes};
-    }
+    NQ_TRY(nq__value_reserve(ctx, room, bytes));
     NQ_TRY(nq_btree_copy_value(ctx, store->pool, payload, true, room->data));
     *out_value = nq_bytes_of(room->data, bytes);
     return NQ_OK;
@@ -110,12 +120,15 @@ nq_status nq_txn_find(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bytes key,
     if (key.size > NQ_STORE_KEY_BYTES_MAX) {
         return NQ_OK; /* no such key can have been put */
     }
-    const nq_write *write = nq__write_set_find(&txn->writes, tree.value, key);
-    if (write != NULL && write->kind != NQ__WRITE_NONE) {
-        if (write->kind == NQ__WRITE_PUT) {
-            *out_value = write->value;
-        }
+    nq_own_write own;
+    NQ_TRY(nq__own_find(ctx, txn, tree.value, key, &own));
+    if (own.kind == NQ__WRITE_REMOVE) {
         return NQ_OK;
+    }
+    if (own.kind == NQ__WRITE_PUT) {
+        *out_value = own.value;
+        return own.is_long ? nq__value_load(ctx, txn->store, own.value, &txn->value, out_value)
+                           : NQ_OK;
     }
     NQ_TRY(note_point(ctx, txn, tree.value, key));
     bool is_overflow;

@@ -1,10 +1,12 @@
 /* Scan: a range in order, the transaction's own writes merged over its snapshot.
  *
  *   snapshot   a   c   d           cursor over the tree
- *   writes       b   c'  (d gone)  a node of the write set
+ *   own          b   c'  (d gone)  cursor over the transaction's writes
  *   scan       a b c'
  *
- * Between calls it holds one page of the cache at most, and none when parked. */
+ * Own entries are copied out, because the transaction may write, and its writes leave memory, while
+ * they are borrowed. Between calls a scan holds two pages of the cache at most, and none when
+ * parked. */
 #include "engine/ground/base/assert.h"
 #include "engine/ground/base/heap.h"
 #include "engine/storage/store/txn_internal.h"
@@ -13,17 +15,21 @@ enum { KEY_ROOM_BYTES = 16 << 10 }; /* for the keys of a batch */
 
 struct nq_scan {
     nq_txn *txn;
-    uint32_t tree;
+    nq_scan *next; /* of the transaction's that are open */
+    nq_scan **link;
     bool is_reverse;
     bool is_started;
-    bool is_base_returned;  /* the entry the cursor stands at has been returned */
-    bool is_write_returned; /* so has the write */
-    nq_bytes low, high;     /* data NULL: open */
-    const nq_write *write;  /* the next of the transaction's own; NULL: none left */
+    bool is_base_returned; /* the entry the cursor stands at has been returned */
+    bool is_own_returned;  /* so has the own write */
+    uint64_t spill_epoch;  /* that `own` was sought in */
+    nq_bytes low, high;    /* data NULL: open */
+    nq_bytes last;         /* the key returned last */
+    nq_own_cursor own;
     nq_btree_cursor cursor;
-    nq_long_value value;
-    nq_node_list list; /* of the batch; its room stays */
-    uint8_t bounds[];  /* low, then high */
+    nq_long_value value; /* a long one, or an own one */
+    nq_node_list list;   /* of the batch; its room stays */
+    uint8_t own_key[NQ_STORE_KEY_BYTES_MAX];
+    uint8_t bounds[]; /* low, then high */
 };
 
 nq_status nq_scan_open(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, const nq_scan_range *range,
@@ -38,10 +44,10 @@ nq_status nq_scan_open(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, const nq_scan_
     }
     memset(scan, 0, offsetof(nq_scan, cursor));
     scan->txn = txn;
-    scan->tree = tree.value;
     scan->is_reverse = range->is_reverse;
     scan->value = (nq_long_value){0};
     scan->list = (nq_node_list){0};
+    nq__own_cursor_init(&scan->own, txn, tree.value, range->is_reverse);
     if (range->low.data != NULL) {
         memcpy(scan->bounds, range->low.data, range->low.size);
         scan->low = nq_bytes_of(scan->bounds, range->low.size);
@@ -51,7 +57,12 @@ nq_status nq_scan_open(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, const nq_scan_
         scan->high = nq_bytes_of(scan->bounds + range->low.size, range->high.size);
     }
     nq_btree_cursor_init(&scan->cursor, txn->store->pool, &found->tree);
-    txn->scan_count++;
+    scan->next = txn->scans;
+    scan->link = &txn->scans;
+    if (scan->next != NULL) {
+        scan->next->link = &scan->next;
+    }
+    txn->scans = scan;
     *out_scan = scan;
     return NQ_OK;
 }
@@ -61,8 +72,11 @@ void nq_scan_close(nq_scan *scan) {
         return;
     }
     nq_btree_cursor_deinit(&scan->cursor);
-    NQ_ASSERT(scan->txn->scan_count != 0);
-    scan->txn->scan_count--;
+    nq__own_cursor_deinit(&scan->own);
+    *scan->link = scan->next;
+    if (scan->next != NULL) {
+        scan->next->link = scan->link;
+    }
     nq_heap_free(scan->value.data);
     nq_heap_free(scan->list.room);
     nq_heap_free(scan);
@@ -70,8 +84,15 @@ void nq_scan_close(nq_scan *scan) {
 
 void nq_scan_park(nq_scan *scan) {
     nq_btree_cursor_park(&scan->cursor);
+    nq__own_cursor_park(&scan->own);
     if (scan->txn->seat != NULL) {
         nq__reader_leave_seat(scan->txn);
+    }
+}
+
+void nq__scans_unsettle(nq_txn *txn) {
+    for (nq_scan *scan = txn->scans; scan != NULL; scan = scan->next) {
+        nq__own_cursor_deinit(&scan->own);
     }
 }
 
@@ -83,35 +104,24 @@ static inline bool is_within(const nq_scan *scan, nq_bytes key) {
     return scan->high.data == NULL || nq_bytes_compare(key, scan->high) < 0;
 }
 
-/* The write if it belongs to the scan; else NULL. */
-static const nq_write *admit(const nq_scan *scan, const nq_write *write) {
-    return write != NULL && write->lock.tree == scan->tree && is_within(scan, write->lock.key)
-               ? write
-               : NULL;
-}
-
-/* The nearest of the transaction's writes from `write` on that says something. */
-static const nq_write *skip_silent(const nq_scan *scan, const nq_write *write) {
-    write = admit(scan, write);
-    while (write != NULL && write->kind == NQ__WRITE_NONE) {
-        write = admit(scan, scan->is_reverse ? write->previous : write->next[0]);
+/* Seeks the own writes anew, behind what was returned last. */
+static nq_status seek_own(nq_ctx *ctx, nq_scan *scan) {
+    nq_bytes from = scan->is_reverse ? scan->high : scan->low;
+    scan->spill_epoch = scan->txn->spill_epoch;
+    scan->is_own_returned = false;
+    if (scan->last.data == NULL) {
+        return nq__own_cursor_seek(ctx, &scan->own, from);
     }
-    return write;
+    NQ_TRY(nq__own_cursor_seek(ctx, &scan->own, scan->last));
+    bool is_at_last =
+        scan->own.write.kind != NQ__WRITE_NONE && nq_bytes_equal(scan->own.key, scan->last);
+    return is_at_last ? nq__own_cursor_next(ctx, &scan->own) : NQ_OK;
 }
 
 static nq_status start(nq_ctx *ctx, nq_scan *scan) {
-    const nq_write_set *writes = &scan->txn->writes;
-    const nq_write *write;
-    if (!scan->is_reverse) {
-        write = nq__write_set_seek(writes, scan->tree, scan->low);
-        NQ_TRY(nq_btree_cursor_seek(ctx, &scan->cursor, scan->low));
-    } else {
-        write = scan->high.data != NULL
-                    ? nq__write_set_seek_before(writes, scan->tree, scan->high)
-                    : nq__write_set_seek_before(writes, scan->tree + 1, (nq_bytes){0});
-        NQ_TRY(nq_btree_cursor_seek_before(ctx, &scan->cursor, scan->high));
-    }
-    scan->write = skip_silent(scan, write);
+    NQ_TRY(scan->is_reverse ? nq_btree_cursor_seek_before(ctx, &scan->cursor, scan->high)
+                            : nq_btree_cursor_seek(ctx, &scan->cursor, scan->low));
+    NQ_TRY(seek_own(ctx, scan));
     scan->is_started = true;
     return NQ_OK;
 }
@@ -121,10 +131,11 @@ static nq_status advance(nq_ctx *ctx, nq_scan *scan) {
     if (!scan->is_started) {
         return start(ctx, scan);
     }
-    if (scan->is_write_returned) {
-        scan->write =
-            skip_silent(scan, scan->is_reverse ? scan->write->previous : scan->write->next[0]);
-        scan->is_write_returned = false;
+    if (scan->spill_epoch != scan->txn->spill_epoch) {
+        NQ_TRY(seek_own(ctx, scan));
+    } else if (scan->is_own_returned) {
+        scan->is_own_returned = false;
+        NQ_TRY(nq__own_cursor_next(ctx, &scan->own));
     }
     if (scan->is_base_returned) {
         scan->is_base_returned = false;
@@ -134,26 +145,44 @@ static nq_status advance(nq_ctx *ctx, nq_scan *scan) {
     return nq_btree_cursor_unpark(ctx, &scan->cursor);
 }
 
-static nq_status base_value(nq_ctx *ctx, nq_scan *scan, nq_bytes *out_value) {
-    bool is_overflow;
-    nq_bytes payload = nq_btree_cursor_payload(&scan->cursor, &is_overflow);
-    if (!is_overflow) {
-        *out_value = payload;
-        return NQ_OK;
-    }
-    return nq__value_load(ctx, scan->txn->store, payload, &scan->value, out_value);
-}
-
 static nq_status return_base(nq_ctx *ctx, nq_scan *scan, nq_bytes key, nq_bytes *out_key,
                              nq_bytes *out_value) {
+    bool is_overflow;
+    nq_bytes payload = nq_btree_cursor_payload(&scan->cursor, &is_overflow);
     scan->is_base_returned = true;
-    NQ_TRY(base_value(ctx, scan, out_value));
+    if (is_overflow) {
+        NQ_TRY(nq__value_load(ctx, scan->txn->store, payload, &scan->value, out_value));
+    } else {
+        *out_value = payload;
+    }
+    scan->last = key;
     *out_key = key;
     return NQ_OK;
 }
 
-/* Returns the nearer of the tree's entry and the transaction's write, or what comes after a removed
- * one. */
+/* Copies the own entry to where no spill touches it. */
+static nq_status return_own(nq_ctx *ctx, nq_scan *scan, nq_bytes *out_key, nq_bytes *out_value) {
+    const nq_own_write *write = &scan->own.write;
+    if (write->is_long) {
+        NQ_TRY(nq__value_load(ctx, scan->txn->store, write->value, &scan->value, out_value));
+    } else {
+        NQ_TRY(nq__value_reserve(ctx, &scan->value, write->value.size));
+        memcpy(scan->value.data, write->value.data, write->value.size);
+        *out_value = nq_bytes_of(scan->value.data, write->value.size);
+    }
+    size_t key_bytes = scan->own.key.size;
+    memcpy(scan->own_key, scan->own.key.data, key_bytes);
+    scan->last = nq_bytes_of(scan->own_key, key_bytes);
+    *out_key = scan->last;
+    return NQ_OK;
+}
+
+/* Whether an own write is still to come. */
+static bool has_own(const nq_scan *scan) {
+    return scan->own.write.kind != NQ__WRITE_NONE && is_within(scan, scan->own.key);
+}
+
+/* Returns the nearer of the tree's entry and the own write, or what comes after a removed one. */
 static nq_status choose(nq_ctx *ctx, nq_scan *scan, nq_bytes *out_key, nq_bytes *out_value) {
     *out_key = (nq_bytes){0};
     *out_value = (nq_bytes){0};
@@ -164,20 +193,18 @@ static nq_status choose(nq_ctx *ctx, nq_scan *scan, nq_bytes *out_key, nq_bytes 
             key = nq_btree_cursor_key(&scan->cursor);
             has_base = is_within(scan, key);
         }
-        if (scan->write == NULL) {
+        if (!has_own(scan)) {
             return has_base ? return_base(ctx, scan, key, out_key, out_value) : NQ_OK;
         }
-        int order = !has_base ? -1 : nq_bytes_compare(scan->write->lock.key, key);
+        int order = !has_base ? -1 : nq_bytes_compare(scan->own.key, key);
         order = has_base && scan->is_reverse ? -order : order;
         if (order > 0) {
             return return_base(ctx, scan, key, out_key, out_value);
         }
-        scan->is_write_returned = true;
-        scan->is_base_returned = order == 0; /* the write stands over it */
-        if (scan->write->kind == NQ__WRITE_PUT) {
-            *out_key = scan->write->lock.key;
-            *out_value = scan->write->value;
-            return NQ_OK;
+        scan->is_own_returned = true;
+        scan->is_base_returned = order == 0; /* the own write stands over it */
+        if (scan->own.write.kind == NQ__WRITE_PUT) {
+            return return_own(ctx, scan, out_key, out_value);
         }
         NQ_TRY(advance(ctx, scan));
     }
@@ -192,10 +219,10 @@ nq_status nq_scan_next(nq_ctx *ctx, nq_scan *scan, nq_bytes *out_key, nq_bytes *
 
 /* ---- Many at once ---- */
 
-/* Up to where the tree's entries need no look at the transaction's writes. */
+/* Up to where the tree's entries need no look at the own writes. */
 static nq_btree_stop quiet_until(const nq_scan *scan) {
-    if (scan->write != NULL) {
-        return (nq_btree_stop){.key = scan->write->lock.key};
+    if (has_own(scan)) {
+        return (nq_btree_stop){.key = scan->own.key};
     }
     return scan->is_reverse ? (nq_btree_stop){.key = scan->low, .is_inclusive = true}
                             : (nq_btree_stop){.key = scan->high};
@@ -228,6 +255,7 @@ nq_status nq_scan_next_batch(nq_ctx *ctx, nq_scan *scan, nq_entry *entries, uint
         *out_count = list->count;
     }
     if (*out_count != 0) {
+        scan->last = entries[*out_count - 1].key;
         return NQ_OK;
     }
     NQ_TRY(choose(ctx, scan, &entries[0].key, &entries[0].value));

@@ -59,7 +59,8 @@ typedef struct nq_store_options {
     uint64_t cache_bytes;           /* pages and changes not yet committed, hard limit [64 MiB] */
     nq_cache_policy cache_policy;   /* which page goes when another must come in [S3-FIFO] */
     uint64_t checkpoint_log_bytes;  /* logged since the last checkpoint, to start one [16 MiB] */
-    uint64_t txn_bytes_max;         /* uncommitted writes of one transaction in memory [64 MiB] */
+    uint64_t txn_bytes_max;         /* writes of one transaction in memory [64 MiB]; what is more
+                                     * goes to the data file until the transaction ends */
     uint32_t sync_interval_ms;      /* of NQ_PERIODIC commits [200] */
     uint32_t log_segment_bytes;     /* of a new store; a multiple of 4 KiB [4 MiB] */
     uint32_t lane_blocks;           /* of a new store: its data file's segments are 18 times as many
@@ -134,6 +135,9 @@ typedef struct nq_savepoint {
 } nq_savepoint;
 nq_status nq_txn_savepoint(nq_ctx *ctx, nq_txn *txn, nq_savepoint *out_savepoint);
 nq_status nq_txn_rollback_to(nq_ctx *ctx, nq_txn *txn, nq_savepoint savepoint);
+/* Ends this savepoint and those after it; what was written stays. Whoever does not release pays
+ * with memory. */
+void nq_txn_release(nq_txn *txn, nq_savepoint savepoint);
 
 typedef struct nq_commit_options {
     nq_durability durability;
@@ -230,6 +234,7 @@ typedef struct nq_store_stats {
     uint64_t conflicts, deadlocks;
     uint64_t checkpoints, open_txns, open_snapshots;
     uint64_t waiting_txns;          /* for locks */
+    uint64_t spills;                /* of transactions that outgrew their memory */
     uint64_t pages, free_pages;     /* ids that were ever in use; that are not now */
     uint64_t data_file_bytes;       /* as long as it is now */
     uint64_t data_live_bytes;       /* of it in use: compressed pages, and where they are */

@@ -73,7 +73,7 @@ typedef struct nq_reader_seat {
 /* ---- The store ---- */
 
 typedef struct nq_store_counters {
-    _Atomic uint64_t commits, rollbacks, conflicts, deadlocks, checkpoints;
+    _Atomic uint64_t commits, rollbacks, conflicts, deadlocks, checkpoints, spills;
     _Atomic uint64_t open_txns, open_snapshots, waiting_txns;
 } nq_store_counters;
 
@@ -105,8 +105,10 @@ struct nq_store {
     uint32_t reclaiming; /* threads on their way to give pages back */
     _Atomic uint64_t published_generation;
 
-    nq_mutex space_mutex;
+    nq_mutex space_mutex; /* guards the next two */
     nq_space space;
+    struct nq_private_pages *private_pages; /* of transactions; neither free nor reached */
+    _Atomic uint64_t private_generation;
 
     uint64_t pager_bytes; /* charged to the cache; the checkpoint's */
 
@@ -204,6 +206,10 @@ typedef struct nq_apply {
     bool is_begun;
     bool may_use_reserve; /* it gives room back, or must not be refused */
 } nq_apply;
+
+/* What dirty pages will need when they are written must be there before more of them are made: a
+ * full disk refuses the writer, not the checkpoint. */
+nq_status nq__room_promise(nq_ctx *ctx, nq_store *store, bool may_use_reserve);
 
 nq_status nq__apply_begin(nq_ctx *ctx, nq_store *store, nq_apply *apply);
 nq_status nq__apply_record(nq_ctx *ctx, nq_apply *apply, const nq_log_record *record);

@@ -1,8 +1,10 @@
-/* Txn: begin, statements, savepoints and rollback. Commit has a file of its own. */
+/* Txn: begin, statements and rollback. Commit has a file of its own. */
 #include "engine/ground/base/assert.h"
 #include "engine/ground/base/heap.h"
-#include "engine/storage/page/bug.h"
 #include "engine/storage/store/txn_internal.h"
+
+/* Writes are spilled once they are too many: the last one may be as long as a value can be. */
+enum { SLACK_BYTES = 2 * NQ_STORE_VALUE_BYTES_MAX };
 
 nq_txn *nq__txn_create(nq_store *store) {
     nq_txn *txn = nq_heap_alloc(sizeof *txn);
@@ -14,6 +16,8 @@ nq_txn *nq__txn_create(nq_store *store) {
     nq_mutex_init(&txn->writes_mutex, NQ_LOCK_STORE_WRITES);
     nq_cond_init(&txn->granted);
     nq_arena_init(&txn->arena, store->options.txn_bytes_max);
+    nq_arena_init(&txn->writes_arena, store->options.txn_bytes_max + SLACK_BYTES);
+    nq_arena_init(&txn->undo_arena, store->options.txn_bytes_max + SLACK_BYTES);
     return txn;
 }
 
@@ -25,6 +29,9 @@ void nq__txn_destroy(nq_txn *txn) {
     nq_mutex_deinit(&txn->writes_mutex);
     nq_cond_deinit(&txn->granted);
     nq_arena_deinit(&txn->arena);
+    nq_arena_deinit(&txn->writes_arena);
+    nq_arena_deinit(&txn->undo_arena);
+    nq_heap_free(txn->saved);
     nq_heap_free(txn);
 }
 
@@ -34,9 +41,7 @@ void nq__txn_set_snapshot(nq_txn *txn, nq_version *snapshot) {
         return;
     }
     txn->trees_generation = snapshot->generation;
-    for (uint32_t i = 0; i < NQ__TXN_TREES; i++) {
-        txn->trees[i].is_cached = false;
-    }
+    nq__txn_forget_trees(txn);
 }
 
 nq_status nq_txn_begin(nq_ctx *ctx, nq_store *store, const nq_txn_options *options,
@@ -58,7 +63,8 @@ nq_status nq_txn_begin(nq_ctx *ctx, nq_store *store, const nq_txn_options *optio
 
 nq_status nq__txn_charge(nq_ctx *ctx, nq_txn *txn) {
     enum { SMALL_BYTES = 4 << 20 }; /* what a transaction may always have */
-    size_t taken = txn->arena.taken_bytes;
+    size_t taken =
+        txn->arena.taken_bytes + txn->writes_arena.taken_bytes + txn->undo_arena.taken_bytes;
     if (taken == txn->charged_bytes) {
         return NQ_OK;
     }
@@ -76,13 +82,14 @@ nq_status nq__txn_charge(nq_ctx *ctx, nq_txn *txn) {
 
 void nq__txn_end(nq_txn *txn) {
     nq_store *store = txn->store;
-    NQ_ASSERT(txn->scan_count == 0);
+    NQ_ASSERT(txn->scans == NULL);
     if (txn->seat != NULL) {
         nq__reader_end(txn);
         return;
     }
     nq__lock_release_all(txn);
     nq__version_release(store, txn->snapshot);
+    nq__spill_end(txn);
     nq_pool_charge(store->pool, -(int64_t)txn->charged_bytes);
     nq__txn_destroy(txn);
     atomic_fetch_sub_explicit(&store->counters.open_txns, 1, memory_order_relaxed);
@@ -105,7 +112,7 @@ nq_status nq_txn_statement_begin(nq_ctx *ctx, nq_txn *txn) {
         atomic_load(&store->published_generation) == txn->snapshot->generation) {
         return NQ_OK;
     }
-    if (txn->scan_count != 0) {
+    if (txn->scans != NULL) {
         return nq_fail(ctx, NQ_TRANSACTION_BUSY, "a scan of the statement before is still open");
     }
     if (txn->seat != NULL) {
@@ -115,27 +122,5 @@ nq_status nq_txn_statement_begin(nq_ctx *ctx, nq_txn *txn) {
     nq_version *before = txn->snapshot;
     nq__txn_set_snapshot(txn, nq__version_acquire(store));
     nq__version_release(store, before);
-    return NQ_OK;
-}
-
-nq_status nq_txn_savepoint(nq_ctx *ctx, nq_txn *txn, nq_savepoint *out_savepoint) {
-    (void)ctx;
-    txn->has_savepoint = true;
-    out_savepoint->value = txn->undo_count;
-    return NQ_OK;
-}
-
-nq_status nq_txn_rollback_to(nq_ctx *ctx, nq_txn *txn, nq_savepoint savepoint) {
-    if (savepoint.value > txn->undo_count) {
-        return nq_fail(ctx, NQ_SAVEPOINT_NOT_FOUND, "the savepoint was rolled back beyond");
-    }
-    while (txn->undo != NULL && txn->undo->number > savepoint.value &&
-           !NQ_HAS_BUG(SAVEPOINT_IGNORED)) {
-        nq_undo *undo = txn->undo;
-        undo->write->kind = undo->kind;
-        undo->write->value = undo->value;
-        txn->undo = undo->older;
-    }
-    txn->undo_count = savepoint.value;
     return NQ_OK;
 }

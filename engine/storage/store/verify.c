@@ -5,7 +5,7 @@
  * V3 every page id is reached, free, or held for an older version
  * V4 a page that is free has no image; the pager's accounts are right (pager/verify.c) */
 #include "engine/ground/base/heap.h"
-#include "engine/storage/store/store_internal.h"
+#include "engine/storage/store/txn_internal.h"
 
 typedef struct verifier {
     nq_store *store;
@@ -71,6 +71,10 @@ static nq_status verify_rest(nq_ctx *ctx, verifier *v) {
         status = meet_list(ctx, v, version->held, "held for a snapshot");
     }
     nq_mutex_lock(&store->space_mutex);
+    for (const nq_private_pages *pages = store->private_pages; pages != NULL && status == NQ_OK;
+         pages = pages->next) {
+        status = meet_list(ctx, v, pages->taken, "a transaction's own");
+    }
     for (uint32_t page = NQ_PAGE_ID_FIRST; page < v->seen.page_count && status == NQ_OK; page++) {
         bool is_free = nq_space_is_free(&store->space, (nq_page_id){page});
         if (is_free && nq_pager_has(store->pager, (nq_page_id){page})) {

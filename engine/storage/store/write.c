@@ -3,11 +3,8 @@
 #include "engine/storage/page/bug.h"
 #include "engine/storage/store/txn_internal.h"
 
-static nq_status fail_txn_memory(nq_ctx *ctx, const nq_txn *txn) {
-    nq_status status = nq_fail(ctx, NQ_MEMORY_LIMIT, "the transaction's changes exceed %llu bytes",
-                               (unsigned long long)txn->arena.budget_bytes);
-    nq_error_set_hint(&ctx->error, "commit in smaller transactions, or raise txn_bytes_max");
-    return status;
+static nq_status fail_memory(nq_ctx *ctx) {
+    return nq_fail_no_memory(ctx, "a transaction's changes");
 }
 
 static nq_status check_may_write(nq_ctx *ctx, nq_txn *txn, nq_bytes key, nq_bytes value) {
@@ -23,19 +20,20 @@ static nq_status check_may_write(nq_ctx *ctx, nq_txn *txn, nq_bytes key, nq_byte
         return nq_fail(ctx, NQ_LIMIT_EXCEEDED, "a value of %zu bytes is longer than %d", value.size,
                        NQ_STORE_VALUE_BYTES_MAX);
     }
-    if (txn->writes.head == NULL) {
-        NQ_TRY(nq__write_set_init(ctx, &txn->writes, &txn->arena));
+    if (txn->writes.head != NULL) {
+        return NQ_OK;
     }
-    return NQ_OK;
+    return nq__write_set_init(ctx, &txn->writes, &txn->writes_arena, &txn->undo_arena);
 }
 
 /* ---- The place of a write ---- */
 
 /* Makes the write of a key if need be, NONE at first. NULL: out of memory. */
-static nq_write *add_write(nq_txn *txn, uint32_t tree, nq_bytes key, const nq_tree_lock *lock) {
+static nq_write *add_write(nq_txn *txn, const nq_txn_tree *tree, nq_bytes key) {
+    const nq_tree_lock *lock = tree->lock;
     nq_mutex_lock(&txn->writes_mutex);
-    nq_write *write = nq__write_set_add(&txn->writes, tree, key);
-    if (write != NULL && (lock == NULL || lock->is_solo || lock->held == NQ_TREE_ALONE)) {
+    nq_write *write = nq__write_set_add(&txn->writes, tree->id, key);
+    if (write != NULL && (lock->is_solo || lock->held == NQ_TREE_ALONE)) {
         write->lock.is_held = true;
     }
     nq_mutex_unlock(&txn->writes_mutex);
@@ -57,9 +55,9 @@ static nq_status hold_tree(nq_ctx *ctx, nq_txn *txn, nq_txn_tree *tree, nq_tree_
 /* The locked write of a key, NONE if the transaction has not written it yet. */
 static nq_status get_write(nq_ctx *ctx, nq_txn *txn, const nq_txn_tree *tree, nq_bytes key,
                            nq_write **out_write) {
-    nq_write *write = add_write(txn, tree->id, key, tree->lock);
+    nq_write *write = add_write(txn, tree, key);
     if (write == NULL) {
-        return fail_txn_memory(ctx, txn);
+        return fail_memory(ctx);
     }
     NQ_TRY(nq__lock_row(ctx, tree->lock, &write->lock));
     if (!write->is_checked) {
@@ -71,14 +69,16 @@ static nq_status get_write(nq_ctx *ctx, nq_txn *txn, const nq_txn_tree *tree, nq
 }
 
 /* Whether the transaction sees the key. */
-static nq_status is_present(nq_ctx *ctx, nq_txn *txn, nq_txn_tree *tree, const nq_write *write,
+static nq_status is_present(nq_ctx *ctx, nq_txn *txn, const nq_txn_tree *tree, nq_bytes key,
                             bool *out_is_present) {
-    if (write->kind != NQ__WRITE_NONE) {
-        *out_is_present = write->kind == NQ__WRITE_PUT;
+    nq_own_write own;
+    NQ_TRY(nq__own_find(ctx, txn, tree->id, key, &own));
+    if (own.kind != NQ__WRITE_NONE) {
+        *out_is_present = own.kind == NQ__WRITE_PUT;
         return NQ_OK;
     }
     nq_btree_entry entry;
-    NQ_TRY(nq_btree_find(ctx, txn->store->pool, &tree->tree, write->lock.key, &entry));
+    NQ_TRY(nq_btree_find(ctx, txn->store->pool, &tree->tree, key, &entry));
     *out_is_present = entry.pin.page != NULL;
     nq_btree_entry_release(txn->store->pool, &entry);
     return NQ_OK;
@@ -86,30 +86,19 @@ static nq_status is_present(nq_ctx *ctx, nq_txn *txn, nq_txn_tree *tree, const n
 
 /* ---- Changing the write set ---- */
 
+/* Makes the change; afterwards the transaction may have to be made to fit its memory again. */
 static nq_status set_write(nq_ctx *ctx, nq_txn *txn, nq_write *write, nq_write_kind kind,
                            nq_bytes value) {
-    nq_bytes copy = nq_arena_copy(&txn->arena, value);
-    if (copy.data == NULL) {
-        return fail_txn_memory(ctx, txn);
+    if (!nq__write_set_change(&txn->writes, write, kind, value, nq__undo_number(txn))) {
+        return fail_memory(ctx);
     }
-    if (txn->has_savepoint) {
-        nq_undo *undo = nq_arena_alloc(&txn->arena, sizeof *undo);
-        if (undo == NULL) {
-            return fail_txn_memory(ctx, txn);
-        }
-        *undo = (nq_undo){txn->undo, ++txn->undo_count, write, write->kind, write->value};
-        txn->undo = undo;
-    }
-    write->kind = kind;
-    write->value = copy;
-    return NQ_OK;
+    return nq__txn_fit(ctx, txn);
 }
 
 /* What every write begins with: may it be, does the tree exist, is it ours. */
 static nq_status begin_write(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_bytes key, nq_bytes value,
                              nq_txn_tree **out_tree, nq_write **out_write) {
     NQ_TRY(check_may_write(ctx, txn, key, value));
-    NQ_TRY(nq__txn_charge(ctx, txn));
     NQ_TRY(nq__txn_get_tree(ctx, txn, tree, out_tree));
     NQ_TRY(hold_tree(ctx, txn, *out_tree, NQ_TREE_SHARED));
     return get_write(ctx, txn, *out_tree, key, out_write);
@@ -127,7 +116,7 @@ nq_status nq_txn_insert(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bytes key,
     nq_write *write;
     NQ_TRY(begin_write(ctx, txn, tree.value, key, value, &found, &write));
     bool was_present;
-    NQ_TRY(is_present(ctx, txn, found, write, &was_present));
+    NQ_TRY(is_present(ctx, txn, found, key, &was_present));
     if (was_present) {
         return nq_fail(ctx, NQ_UNIQUE_VIOLATION, "the key exists");
     }
@@ -143,7 +132,7 @@ nq_status nq_txn_remove(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bytes key,
     nq_txn_tree *found;
     nq_write *write;
     NQ_TRY(begin_write(ctx, txn, tree.value, key, (nq_bytes){0}, &found, &write));
-    NQ_TRY(is_present(ctx, txn, found, write, &was_present));
+    NQ_TRY(is_present(ctx, txn, found, key, &was_present));
     if (out_was_present != NULL) {
         *out_was_present = was_present;
     }
@@ -154,14 +143,19 @@ nq_status nq_txn_remove(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bytes key,
 
 /* Says in the directory that a tree comes or goes. The tree's lock, ours alone, is the entry's. */
 static nq_status write_directory(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_write_kind kind) {
+    nq_write_set *set = &txn->tree_writes;
+    if (set->head == NULL) {
+        NQ_TRY(nq__write_set_init(ctx, set, &txn->arena, &txn->arena));
+    }
     uint8_t key[4];
     nq__tree_key_encode(tree, key);
-    nq_write *write = add_write(txn, NQ__TREE_DIRECTORY, nq_bytes_of(key, sizeof key), NULL);
-    if (write == NULL) {
-        return fail_txn_memory(ctx, txn);
+    nq_write *write = nq__write_set_add(set, NQ__TREE_DIRECTORY, nq_bytes_of(key, sizeof key));
+    if (write == NULL ||
+        !nq__write_set_change(set, write, kind, (nq_bytes){0}, nq__undo_number(txn))) {
+        return fail_memory(ctx);
     }
-    txn->has_tree_changes = true;
-    return set_write(ctx, txn, write, kind, (nq_bytes){0});
+    nq__txn_forget_trees(txn);
+    return NQ_OK;
 }
 
 nq_status nq_txn_tree_create(nq_ctx *ctx, nq_txn *txn, nq_tree_id *out_tree) {

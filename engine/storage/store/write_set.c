@@ -1,5 +1,5 @@
-/* Write set: a transaction's own changes in key order — a skip list (Pugh, CACM 1990) in the
- * transaction's arena. Keys that come in order are appended through the last node of each level,
+/* Write set: a transaction's own changes in key order — a skip list (Pugh, CACM 1990) in an arena.
+ * Keys that come in order are appended through the last node of each level,
  * without a search. Nodes are never removed: rolling back makes them NONE, so a scan may stand on
  * one across writes. */
 #include "engine/storage/store/txn_internal.h"
@@ -21,8 +21,11 @@ static nq_write *make(nq_arena *arena, uint32_t height, size_t key_bytes) {
     return write;
 }
 
-nq_status nq__write_set_init(nq_ctx *ctx, nq_write_set *set, nq_arena *arena) {
+nq_status nq__write_set_init(nq_ctx *ctx, nq_write_set *set, nq_arena *arena,
+                             nq_arena *undo_arena) {
     set->arena = arena;
+    set->undo_arena = undo_arena;
+    set->undo = NULL;
     set->seed = 0x9e3779b97f4a7c15u;
     set->head = make(arena, NQ__WRITE_HEIGHT_MAX, 0);
     if (set->head == NULL) {
@@ -118,4 +121,32 @@ nq_write *nq__write_set_add(nq_write_set *set, uint32_t tree, nq_bytes key) {
         }
     }
     return write;
+}
+
+bool nq__write_set_change(nq_write_set *set, nq_write *write, nq_write_kind kind, nq_bytes value,
+                          uint64_t undo_number) {
+    nq_bytes copy = nq_arena_copy(set->arena, value);
+    if (copy.data == NULL) {
+        return false;
+    }
+    if (undo_number != 0) {
+        nq_undo *undo = nq_arena_alloc(set->undo_arena, sizeof *undo);
+        if (undo == NULL) {
+            return false;
+        }
+        *undo = (nq_undo){set->undo, undo_number, write, write->kind, write->value};
+        set->undo = undo;
+    }
+    write->kind = kind;
+    write->value = copy;
+    return true;
+}
+
+void nq__write_set_undo(nq_write_set *set, uint64_t undo_number) {
+    while (set->undo != NULL && set->undo->number > undo_number) {
+        const nq_undo *undo = set->undo;
+        undo->write->kind = undo->kind;
+        undo->write->value = undo->value;
+        set->undo = undo->older;
+    }
 }

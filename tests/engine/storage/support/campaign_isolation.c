@@ -8,7 +8,7 @@
 #include "tests/engine/storage/support/workload.h"
 
 static const char *const texts[] = {
-    "reads", "writes", "serializable", "deadlocks", "savepoints", "trees",
+    "reads", "writes", "serializable", "deadlocks", "savepoints", "trees", "large",
 };
 
 /* The whole file, to be freed; NULL: it is not there. */

@@ -21,10 +21,10 @@
  * real, and a circle of waiters has its victim.
  *
  * Steps: begin [read-only | LEVEL], statement, get KEY, scan [LOW HIGH], put KEY VALUE, insert KEY
- * VALUE, remove KEY, savepoint NAME, rollback-to NAME, release NAME, lock-alone TREE, drop TREE,
- * commit, rollback, wakes. Answers: ok, waits, conflict, deadlock, exists, absent, no-table,
- * read-only, a value, "none", or what a scan returns as "x=1 y=2". A key "u/x" is in the tree u;
- * all others are in t. */
+ * VALUE, remove KEY, savepoint NAME, rollback-to NAME, release NAME, fill TREE, lock-alone TREE,
+ * drop TREE, commit, rollback, wakes. Answers: ok, waits, conflict, deadlock, exists, absent,
+ * no-table, read-only, a value, "none", or what a scan returns as "x=1 y=2". A key "u/x" is in the
+ * tree u; all others are in t. */
 #ifndef NQ_TESTS_STORAGE_SUPPORT_SCHEDULE_H
 #define NQ_TESTS_STORAGE_SUPPORT_SCHEDULE_H
 

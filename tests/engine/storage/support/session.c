@@ -137,6 +137,21 @@ static void step_put(session *s, char *const words[WORDS_MAX]) {
         s, nq_txn_put(&s->ctx, s->txn, tree, nq_bytes_of_cstr(key), nq_bytes_of_cstr(words[2])));
 }
 
+/* Writes more than a transaction may keep in memory (workload_store_options). */
+static void step_fill(session *s, char *const words[WORDS_MAX]) {
+    enum { ROWS = 60 };
+    static const uint8_t value[1000];
+    nq_tree_id tree = s->trees[words[1][0] == 'u' ? 1 : 0];
+    nq_status status = NQ_OK;
+    for (int row = 0; row < ROWS && status == NQ_OK; row++) {
+        char key[16];
+        size_t bytes = (size_t)snprintf(key, sizeof key, "fill%03d", row);
+        status = nq_txn_put(&s->ctx, s->txn, tree, nq_bytes_of(key, bytes),
+                            nq_bytes_of(value, sizeof value));
+    }
+    answer_status(s, status);
+}
+
 static void step_insert(session *s, char *const words[WORDS_MAX]) {
     const char *key = words[1];
     nq_tree_id tree = tree_of(s, &key);
@@ -170,6 +185,11 @@ static nq_savepoint find_savepoint(const session *s, const char *name) {
 
 static void step_rollback_to(session *s, char *const words[WORDS_MAX]) {
     answer_status(s, nq_txn_rollback_to(&s->ctx, s->txn, find_savepoint(s, words[1])));
+}
+
+static void step_release(session *s, char *const words[WORDS_MAX]) {
+    nq_txn_release(s->txn, find_savepoint(s, words[1]));
+    answer(s, "ok");
 }
 
 static void step_lock_alone(session *s, char *const words[WORDS_MAX]) {
@@ -224,6 +244,8 @@ static void run_step(session *s) {
         {"remove", step_remove},
         {"savepoint", step_savepoint},
         {"rollback-to", step_rollback_to},
+        {"release", step_release},
+        {"fill", step_fill},
         {"lock-alone", step_lock_alone},
         {"drop", step_drop},
         {"commit", step_commit},

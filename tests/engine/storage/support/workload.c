@@ -12,6 +12,7 @@ enum { KEYS = 160, OPS_MAX = 12, VALUE_BYTES_MAX = 30000, SYNC_INTERVAL_MS = 100
 nq_store_options workload_store_options(void) {
     return (nq_store_options){.cache_bytes = 1,
                               .checkpoint_log_bytes = 256 << 10,
+                              .txn_bytes_max = 32 << 10,
                               .log_segment_bytes = 64 << 10,
                               .lane_blocks = 1,
                               .sync_interval_ms = SYNC_INTERVAL_MS,
@@ -136,7 +137,7 @@ static void fill(nq_rng *rng, uint8_t *value, size_t bytes) {
 }
 
 static nq_status write_once(nq_ctx *ctx, workload *w, nq_txn *txn, reference *state) {
-    static uint8_t value[VALUE_BYTES_MAX];
+    static _Thread_local uint8_t value[VALUE_BYTES_MAX]; /* a recovery may run in the midst of it */
     char room[80];
     uint32_t tree = random_tree(w, state);
     nq_bytes key = random_key(&w->rng, room);
@@ -196,22 +197,27 @@ static nq_status write_and_regret(nq_ctx *ctx, workload *w, nq_txn *txn, referen
     return status;
 }
 
-/* More than the log's buffer holds, so that the transaction is written as several groups. */
-static nq_status write_much(nq_ctx *ctx, nq_txn *txn, reference *state) {
-    static uint8_t value[VALUE_BYTES_MAX];
+/* More than the log's buffer holds, so that the transaction is written as several groups, and much
+ * more than it may keep in memory. In the midst of it is a checkpoint. */
+static nq_status write_much(nq_ctx *ctx, nq_store *store, nq_txn *txn, reference *state) {
+    static _Thread_local uint8_t value[VALUE_BYTES_MAX]; /* a recovery may run in the midst of it */
     enum { BIG_VALUES = 40 };
     for (uint64_t i = 0; i < BIG_VALUES; i++) {
         char room[24];
         nq_bytes key = number_bytes(room, 'b', i);
         memset(value, (int)(state->count + i), sizeof value);
         nq_bytes bytes = nq_bytes_of(value, sizeof value);
+        if (i == BIG_VALUES / 2) {
+            NQ_TRY(nq_store_checkpoint(ctx, store, NULL));
+        }
         NQ_TRY(nq_txn_put(ctx, txn, NQ_TREE_CATALOG, key, bytes));
         reference_put(state, NQ_TREE_CATALOG.value, key, bytes);
     }
     return NQ_OK;
 }
 
-static nq_status write_all(nq_ctx *ctx, workload *w, nq_txn *txn, reference *state) {
+static nq_status write_all(nq_ctx *ctx, workload *w, nq_store *store, nq_txn *txn,
+                           reference *state) {
     NQ_TRY(change_trees(ctx, w, txn, state));
     for (uint64_t i = 1 + nq_rng_below(&w->rng, OPS_MAX); i > 0; i--) {
         NQ_TRY(write_once(ctx, w, txn, state));
@@ -220,7 +226,7 @@ static nq_status write_all(nq_ctx *ctx, workload *w, nq_txn *txn, reference *sta
         NQ_TRY(write_and_regret(ctx, w, txn, state));
     }
     if (nq_rng_below(&w->rng, 120) == 0) {
-        NQ_TRY(write_much(ctx, txn, state));
+        NQ_TRY(write_much(ctx, store, txn, state));
     }
     char room[24];
     nq_bytes number = number_bytes(room, 'n', w->state_count);
@@ -243,7 +249,7 @@ static nq_status run_transaction(nq_ctx *ctx, workload *w, nq_store *store) {
     NQ_TRY(nq_txn_begin(ctx, store, &options, &txn));
     reference state;
     reference_copy(&w->states[w->state_count - 1], &state);
-    nq_status status = write_all(ctx, w, txn, &state);
+    nq_status status = write_all(ctx, w, store, txn, &state);
     if (status != NQ_OK || nq_rng_below(&w->rng, 10) == 0) {
         nq_txn_rollback(txn);
         reference_deinit(&state);

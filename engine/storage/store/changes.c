@@ -1,0 +1,133 @@
+/* Changes: everything a transaction has written, in the order in which it is applied and logged —
+ * trees that come and go, then rows, tree by tree and key by key. */
+#include "engine/ground/base/heap.h"
+#include "engine/storage/store/txn_internal.h"
+
+void nq__changes_begin(nq_changes *changes, nq_txn *txn) {
+    *changes = (nq_changes){.txn = txn, .directory = nq__write_set_first(&txn->tree_writes)};
+}
+
+void nq__changes_end(nq_changes *changes) {
+    if (changes->tree != 0) {
+        nq__own_cursor_deinit(&changes->rows);
+    }
+    nq_heap_free(changes->value.data);
+}
+
+/* The next tree after `tree` that has rows; 0: none. */
+static uint32_t next_tree(const nq_txn *txn, uint32_t tree) {
+    const nq_write *write = nq__write_set_seek(&txn->writes, tree + 1, (nq_bytes){0});
+    uint32_t next = write == NULL ? 0 : write->lock.tree;
+    for (uint32_t i = 0; txn->spilled != NULL && i < txn->spilled->count; i++) {
+        uint32_t id = txn->spilled->trees[i].id;
+        if (id > tree && (next == 0 || id < next)) {
+            next = id;
+        }
+    }
+    return next;
+}
+
+static bool next_of_directory(nq_changes *changes, nq_log_record *out_record) {
+    while (changes->directory != NULL) {
+        const nq_write *write = changes->directory;
+        changes->directory = write->next[0];
+        if (write->kind != NQ__WRITE_NONE) {
+            *out_record = (nq_log_record){
+                .kind = write->kind == NQ__WRITE_PUT ? NQ_RECORD_TREE_CREATE : NQ_RECORD_TREE_DROP,
+                .tree = nq__tree_key_decode(write->lock.key)};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Leads the cursor to the next row, of whatever tree; it stands at none when all have been met. */
+static nq_status advance(nq_ctx *ctx, nq_changes *changes) {
+    if (changes->tree != 0) {
+        NQ_TRY(nq__own_cursor_next(ctx, &changes->rows));
+        if (changes->rows.write.kind != NQ__WRITE_NONE) {
+            return NQ_OK;
+        }
+        nq__own_cursor_deinit(&changes->rows);
+    }
+    do {
+        changes->tree = next_tree(changes->txn, changes->tree);
+        if (changes->tree == 0) {
+            changes->rows.write.kind = NQ__WRITE_NONE;
+            return NQ_OK;
+        }
+        nq__own_cursor_init(&changes->rows, changes->txn, changes->tree, false);
+        NQ_TRY(nq__own_cursor_seek(ctx, &changes->rows, (nq_bytes){0}));
+    } while (changes->rows.write.kind == NQ__WRITE_NONE);
+    return NQ_OK;
+}
+
+nq_status nq__changes_next(nq_ctx *ctx, nq_changes *changes, nq_log_record *out_record,
+                           bool *out_is_end) {
+    *out_is_end = false;
+    if (next_of_directory(changes, out_record)) {
+        return NQ_OK;
+    }
+    NQ_TRY(advance(ctx, changes));
+    const nq_own_write *write = &changes->rows.write;
+    *out_is_end = write->kind == NQ__WRITE_NONE;
+    if (*out_is_end) {
+        return NQ_OK;
+    }
+    *out_record =
+        (nq_log_record){.kind = write->kind == NQ__WRITE_PUT ? NQ_RECORD_PUT : NQ_RECORD_REMOVE,
+                        .tree = changes->tree,
+                        .key = changes->rows.key};
+    if (write->is_long) {
+        return nq__value_load(ctx, changes->txn->store, write->value, &changes->value,
+                              &out_record->value);
+    }
+    if (write->kind == NQ__WRITE_PUT) {
+        out_record->value = write->value;
+    }
+    return NQ_OK;
+}
+
+/* ---- What will not be written ---- */
+
+static nq_status forget_rows(nq_ctx *ctx, nq_txn *txn, uint32_t tree) {
+    for (nq_write *moot = nq__write_set_seek(&txn->writes, tree, (nq_bytes){0});
+         moot != NULL && moot->lock.tree == tree; moot = moot->next[0]) {
+        moot->kind = NQ__WRITE_NONE;
+    }
+    const nq_spilled *before = txn->spilled;
+    if (before == NULL) {
+        return NQ_OK;
+    }
+    nq_spilled *after =
+        nq_arena_alloc(&txn->arena, sizeof *after + before->count * sizeof after->trees[0]);
+    if (after == NULL) {
+        return nq_fail_no_memory(ctx, "a commit");
+    }
+    after->count = 0;
+    for (uint32_t i = 0; i < before->count; i++) {
+        if (before->trees[i].id != tree) {
+            after->trees[after->count++] = before->trees[i];
+        }
+    }
+    txn->spilled = after;
+    return NQ_OK;
+}
+
+nq_status nq__changes_settle(nq_ctx *ctx, nq_txn *txn) {
+    for (nq_write *write = nq__write_set_first(&txn->tree_writes); write != NULL;
+         write = write->next[0]) {
+        if (write->kind != NQ__WRITE_REMOVE) {
+            continue;
+        }
+        uint32_t tree = nq__tree_key_decode(write->lock.key);
+        NQ_TRY(forget_rows(ctx, txn, tree));
+        nq_tree value;
+        bool existed;
+        NQ_TRY(nq__tree_find(ctx, txn->store, txn->snapshot, tree, &value, &existed));
+        if (!existed) {
+            write->kind = NQ__WRITE_NONE;
+        }
+    }
+    return NQ_OK;
+}
