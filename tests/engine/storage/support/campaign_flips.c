@@ -104,8 +104,7 @@ static void aim_at_row(flip *f, nq_rng *rng, nq_segment_layout layout, uint64_t 
 
 static flip aim(nq_sim_vfs *disk, nq_rng *rng, target what) {
     nq_segment_layout layout = {workload_store_options().lane_blocks};
-    flip f = {
-        .target = what, .offset_count = 1, .span = 1, .bit = (unsigned)nq_rng_below(rng, 8)};
+    flip f = {.target = what, .offset_count = 1, .span = 1, .bit = (unsigned)nq_rng_below(rng, 8)};
     snprintf(f.path, sizeof f.path, "db/data.nqdb");
     uint32_t data_bytes;
     uint64_t start = choose_segment(disk, rng, layout, &data_bytes) * nq_segment_bytes(layout);
