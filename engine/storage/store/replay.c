@@ -36,16 +36,18 @@ nq_status nq__replay(nq_ctx *ctx, nq_store *store) {
             }
             break;
         }
+        if (record.kind == NQ_RECORD_START) {
+            if (!NQ_HAS_BUG(START_IGNORED)) {
+                nq__apply_abort(&apply);
+            }
+            continue;
+        }
         if (!apply.is_begun) {
             NQ_CHECK(nq__apply_begin(ctx, store, &apply));
             apply.may_use_reserve = true; /* it had room once */
         }
         if (record.kind == NQ_RECORD_COMMIT) {
             NQ_CHECK(finish_commit(ctx, store, &apply, &record, end));
-        } else if (record.kind == NQ_RECORD_START) {
-            if (!NQ_HAS_BUG(START_IGNORED)) {
-                nq__apply_abort(&apply);
-            }
         } else {
             NQ_CHECK(nq__apply_record(ctx, &apply, &record));
         }
