@@ -84,7 +84,7 @@ void nq_cache_move(nq_cache *cache, uint32_t from, uint32_t to);
 
 void nq_cache_promote(nq_cache *cache, uint32_t slot);
 
-enum { NQ_CACHE_NO_SLOT = UINT32_MAX };
+#define NQ_CACHE_NO_SLOT UINT32_MAX
 
 /* May this slot be emptied now? Asked in the order of eviction. */
 typedef bool (*nq_cache_may_go)(void *user, uint32_t slot);
