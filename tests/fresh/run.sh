@@ -42,7 +42,7 @@ inside() {
     mapfile -t settings < <(env | grep -iE '^(https?_proxy|no_proxy|goproxy|gonosumdb|gosumdb|goflags|pip_|npm_|node_extra|ssl_cert|requests_ca|curl_ca|maven_|java_tool|ci=)' || true)
     chroot "$root" env -i HOME=/root USER=root LANG=C.UTF-8 TERM=dumb \
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "${settings[@]}" \
-        bash -c "cd /root/neuroquantumdb && $1"
+        bash -c "cd /root/neuroquantumdb || exit 1; $1"
 }
 
 if [ "$what" != test ]; then
