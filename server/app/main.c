@@ -173,14 +173,19 @@ static int serve(nq_ctx *ctx, const nq_config *config) {
     return EXIT_DONE;
 }
 
+static void print_version(void) {
+    char grpc[NQ_GRPC_VERSION_BYTES];
+    nq_server_print_grpc_version(grpc);
+    printf("neuroquantumd %s (%s, gRPC %s, %s)\n", nq_version(), nq_build(), grpc, nq_platform());
+}
+
 static int run_command(nq_ctx *ctx, const nq_config *config, nq_config_command command) {
     switch (command) {
     case NQ_COMMAND_HELP:
         nq_config_print_help(stdout);
         return EXIT_DONE;
     case NQ_COMMAND_VERSION:
-        printf("neuroquantumd %s (%s, gRPC core %s, %s)\n", nq_version(), nq_build(),
-               nq_server_core_version(), nq_platform());
+        print_version();
         return EXIT_DONE;
     case NQ_COMMAND_CHECK:
         nq_config_print_effective(config, stdout);

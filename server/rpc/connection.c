@@ -188,6 +188,25 @@ void nq__connection_end_call(nq_connection *connection) {
     connection_release(connection);
 }
 
+bool nq__connection_is_introduced(const nq_connection *connection) {
+    return atomic_load_explicit(&connection->is_introduced, memory_order_relaxed);
+}
+
+void nq__connection_introduce(nq_connection_table *table, nq_connection *connection,
+                              nq_bytes user_agent) {
+    nq_mutex_lock(&table->mutex);
+    if (!nq__connection_is_introduced(connection)) {
+        size_t bytes =
+            user_agent.size < NQ_USER_AGENT_BYTES ? user_agent.size : NQ_USER_AGENT_BYTES - 1;
+        for (size_t i = 0; i < bytes; i++) {
+            bool is_printable = user_agent.data[i] >= ' ' && user_agent.data[i] <= '~';
+            connection->user_agent[i] = is_printable ? (char)user_agent.data[i] : '?';
+        }
+        atomic_store_explicit(&connection->is_introduced, true, memory_order_relaxed);
+    }
+    nq_mutex_unlock(&table->mutex);
+}
+
 void nq__connection_visit(nq_connection_table *table,
                           void (*visit)(void *user, const nq_connection_info *info), void *user) {
     nq_mutex_lock(&table->mutex);
@@ -195,6 +214,7 @@ void nq__connection_visit(nq_connection_table *table,
         nq_connection_info info = {
             .id = one->id,
             .peer = one->peer,
+            .user_agent = one->user_agent,
             .opened_ns = one->opened_ns,
             .open_calls = atomic_load_explicit(&one->open_calls, memory_order_relaxed),
             .calls = atomic_load_explicit(&one->calls, memory_order_relaxed),

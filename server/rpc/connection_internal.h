@@ -13,7 +13,7 @@
 #include "server/rpc/server.h"
 #include "server/rpc/socket_internal.h"
 
-enum { NQ_PEER_BYTES = 80 };
+enum { NQ_PEER_BYTES = 80, NQ_USER_AGENT_BYTES = 128 };
 
 typedef struct nq_connection {
     struct nq_connection *next; /* the table's list, under its lock; then the retired ones */
@@ -28,7 +28,9 @@ typedef struct nq_connection {
     _Atomic uint32_t references;
     _Atomic uint32_t open_calls;
     _Atomic uint64_t calls;
+    _Atomic bool is_introduced; /* its first call has come; user_agent will not change again */
     char peer[NQ_PEER_BYTES];
+    char user_agent[NQ_USER_AGENT_BYTES]; /* "" until introduced; under the table's lock */
 } nq_connection;
 
 typedef struct nq_connection_table nq_connection_table;
@@ -57,6 +59,12 @@ uint32_t nq__connection_count_from(nq_connection_table *table, const nq_socket_a
 /* A call has come over the core's socket `core_fd`: its connection, referenced, or NULL. */
 nq_connection *nq__connection_begin_call(nq_connection_table *table, int core_fd);
 void nq__connection_end_call(nq_connection *connection);
+/* Keeps what the client calls itself: at most NQ_USER_AGENT_BYTES - 1 bytes, '?' for each that is
+ * not printable ASCII. The first call's counts; later ones change nothing. */
+void nq__connection_introduce(nq_connection_table *table, nq_connection *connection,
+                              nq_bytes user_agent);
+/* Whether that has been done. */
+bool nq__connection_is_introduced(const nq_connection *connection);
 
 void nq__connection_visit(nq_connection_table *table,
                           void (*visit)(void *user, const nq_connection_info *info), void *user);

@@ -45,3 +45,24 @@ int nq__core_call_socket(grpc_call *call) {
     gpr_free(peer);
     return (int)fd;
 }
+
+/* The core tells its own number, which several releases share, and what their 'g' stands for, which
+ * names one: doc/g_stands_for.md in gRPC's source. From Debian 12's on. */
+static const struct {
+    const char *stands_for;
+    const char *release;
+} releases[] = {
+    {"galaxy", "1.51"},     {"gribkoff", "1.52"},    {"glockenspiel", "1.53"}, {"gracious", "1.54"},
+    {"grandslam", "1.55"},  {"galvanized", "1.56"},  {"grounded", "1.57"},     {"goku", "1.58"},
+    {"generative", "1.59"}, {"gjallarhorn", "1.60"},
+};
+
+const char *nq__core_release(void) {
+    const char *stands_for = grpc_g_stands_for();
+    for (size_t i = 0; i < sizeof releases / sizeof releases[0]; i++) {
+        if (strcmp(stands_for, releases[i].stands_for) == 0) {
+            return releases[i].release;
+        }
+    }
+    return NULL;
+}

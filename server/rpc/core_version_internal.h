@@ -18,4 +18,8 @@ void nq__core_add_socket(grpc_server *server, int fd);
  * this core does not tell. */
 int nq__core_call_socket(grpc_call *call);
 
+/* The gRPC release the linked core belongs to, as users know it: "1.51". NULL: newer than this
+ * file. */
+const char *nq__core_release(void);
+
 #endif

@@ -216,6 +216,10 @@ static void fire_requested(nq_core_tag *tag, bool ok) {
     call->connection =
         nq__connection_begin_call(server->connections, nq__core_call_socket(call->call));
     base->connection_id = call->connection != NULL ? call->connection->id : 0;
+    if (call->connection != NULL && !nq__connection_is_introduced(call->connection)) {
+        nq__connection_introduce(server->connections, call->connection,
+                                 nq_call_metadata(base, "user-agent"));
+    }
     call->is_counted = false;
     atomic_fetch_add_explicit(&server->calls_open, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&server->objects_lent, 1, memory_order_relaxed);

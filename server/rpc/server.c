@@ -486,6 +486,8 @@ void nq_server_get_stats(const nq_server *server, nq_server_stats *out_stats) {
     };
 }
 
-const char *nq_server_core_version(void) {
-    return grpc_version_string();
+void nq_server_print_grpc_version(char out_text[static NQ_GRPC_VERSION_BYTES]) {
+    const char *release = nq__core_release();
+    (void)snprintf(out_text, NQ_GRPC_VERSION_BYTES, "%s%s(core %s)", release != NULL ? release : "",
+                   release != NULL ? " " : "", grpc_version_string());
 }

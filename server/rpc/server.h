@@ -75,7 +75,8 @@ void nq_server_set_serving(nq_server *server, const char *service, bool is_servi
 
 typedef struct nq_connection_info {
     uint64_t id;
-    const char *peer; /* as nq_call_peer; valid during the visit */
+    const char *peer;       /* as nq_call_peer; valid during the visit, as is the next */
+    const char *user_agent; /* printable ASCII, cut to 127 bytes; "" until the first call */
     int64_t opened_ns;
     uint32_t open_calls;
     uint64_t calls;          /* since it opened */
@@ -104,7 +105,11 @@ typedef struct nq_server_stats {
 
 void nq_server_get_stats(const nq_server *server, nq_server_stats *out_stats);
 
-/* "1.51.1": the gRPC core linked in. */
-const char *nq_server_core_version(void);
+enum { NQ_GRPC_VERSION_BYTES = 64 };
+
+/* The gRPC linked in: its release as users know it, and the core's own number, which counts
+ * differently. "1.51 (core 29.0.0)", or "(core 99.0.0)" when the release is newer than this
+ * server. */
+void nq_server_print_grpc_version(char out_text[static NQ_GRPC_VERSION_BYTES]);
 
 #endif

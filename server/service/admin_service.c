@@ -61,8 +61,10 @@ static void on_get_server_info(nq_call *call, nq_bytes message) {
     for (size_t i = 0; i < sizeof admin.service->server_id; i++) {
         (void)snprintf(id + 2 * i, 3, "%02x", admin.service->server_id[i]);
     }
-    char build[128];
-    (void)snprintf(build, sizeof build, "%s, gRPC core %s", nq_build(), nq_server_core_version());
+    char grpc[NQ_GRPC_VERSION_BYTES];
+    char build[192];
+    nq_server_print_grpc_version(grpc);
+    (void)snprintf(build, sizeof build, "%s, gRPC %s", nq_build(), grpc);
     const nq_server_info info = {
         .version = nq_version(),
         .build = build,
@@ -115,7 +117,8 @@ static void keep_connection(void *user, const nq_connection_info *info) {
         return;
     }
     nq_bytes peer = nq_arena_copy(page->arena, nq_bytes_of_cstr(info->peer));
-    if (peer.data == NULL) {
+    nq_bytes user_agent = nq_arena_copy(page->arena, nq_bytes_of_cstr(info->user_agent));
+    if (peer.data == NULL || user_agent.data == NULL) {
         page->is_short_of_memory = true;
         return;
     }
@@ -124,6 +127,7 @@ static void keep_connection(void *user, const nq_connection_info *info) {
     page->rows[at] = (nq_connection_row){
         .id = info->id,
         .peer = peer,
+        .user_agent = user_agent,
         .connect_time_us = page->now_us - (page->now_ns - info->opened_ns) / 1000,
         .open_streams = info->open_calls,
     };

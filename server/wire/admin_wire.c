@@ -204,13 +204,14 @@ static void put_next_page(nq_writer *writer, uint32_t field, uint64_t next_id) {
 void nq_list_connections_response_write(nq_writer *writer, const nq_connection_row *rows,
                                         uint32_t count, uint64_t next_id) {
     enum { CONNECTIONS = 1, NEXT_PAGE_TOKEN };
-    enum { ID = 1, PEER, CONNECT_TIME = 5, OPEN_STREAMS = 7 };
+    enum { ID = 1, PEER, USER_AGENT = 4, CONNECT_TIME, OPEN_STREAMS = 7 };
     for (uint32_t i = 0; i < count; i++) {
         char id[24];
         size_t opened = nq_writer_open(writer, CONNECTIONS);
         snprintf(id, sizeof id, "%llu", (unsigned long long)rows[i].id);
         nq_writer_put_cstr(writer, ID, id);
         nq_writer_put_bytes(writer, PEER, rows[i].peer);
+        nq_writer_put_bytes(writer, USER_AGENT, rows[i].user_agent);
         nq_writer_put_timestamp(writer, CONNECT_TIME, rows[i].connect_time_us);
         nq_writer_put_uint(writer, OPEN_STREAMS, rows[i].open_streams);
         nq_writer_close(writer, opened);

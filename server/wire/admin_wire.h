@@ -76,6 +76,7 @@ void nq_metric_write(nq_writer *writer, const char *name, const char *suffix, co
 typedef struct nq_connection_row {
     uint64_t id;
     nq_bytes peer;
+    nq_bytes user_agent;
     int64_t connect_time_us;
     uint32_t open_streams;
 } nq_connection_row;

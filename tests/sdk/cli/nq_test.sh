@@ -162,7 +162,7 @@ says "channels are listed" 0 "$t.lines" "$nq" channels "$t.**"
 
 is "health is SERVING" 0 SERVING "$nq" health
 says "stats have names and values" 0 '\|' "$nq" stats
-says "connections are listed" 0 'ipv4:127.0.0.1|unix:' "$nq" connections
+says "connections are listed, with what their clients call themselves" 0 '(ipv4:127.0.0.1|unix:).*nq/0\.1' "$nq" connections
 says "running statements are listed" 0 'Query id' "$nq" queries
 says "a statement that does not run cannot be cancelled" 1 'no such statement' "$nq" cancel nothing
 says "a checkpoint can be made" 0 'pages written' "$nq" checkpoint

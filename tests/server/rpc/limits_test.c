@@ -355,12 +355,14 @@ typedef struct sighting {
     int count;
     nq_connection_info info;
     char peer[80];
+    char user_agent[128];
 } sighting;
 static void see(void *user, const nq_connection_info *info) {
     sighting *seen = user;
     seen->count++;
     seen->info = *info;
     snprintf(seen->peer, sizeof(seen->peer), "%s", info->peer);
+    snprintf(seen->user_agent, sizeof(seen->user_agent), "%s", info->user_agent);
 }
 
 static void connections_are_listed_with_their_calls_and_bytes(void **state) {
@@ -376,6 +378,7 @@ static void connections_are_listed_with_their_calls_and_bytes(void **state) {
     assert_true(seen.info.bytes_received > 100);
     assert_true(seen.info.bytes_sent > 50);
     assert_memory_equal(seen.peer, "ipv4:127.0.0.1:", 15);
+    assert_memory_equal(seen.user_agent, "grpc-c/", 7);
     nq_rpc_stream_cancel(stream);
     nq_rpc_stream_finish(stream, NULL);
     stop();
