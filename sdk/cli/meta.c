@@ -24,6 +24,7 @@ typedef struct command {
     const char *argument; /* for help; "" none */
     const char *help;
     nq_meta_outcome (*run)(command_input *input);
+    nq_meta_argument choices; /* for its argument */
 } command;
 
 static nq_meta_outcome after_call(command_input *input, int exit_code) {
@@ -237,23 +238,25 @@ static nq_meta_outcome run_quit(command_input *input) {
 static nq_meta_outcome run_help(command_input *input);
 
 static const command COMMANDS[] = {
-    {"?", "", "this list", run_help},
-    {"h", "", "this list", run_help},
-    {"q", "", "quit", run_quit},
-    {"d", "[table]", "describe a table, or list them", run_describe},
-    {"dt", "[pattern]", "list tables", run_tables},
-    {"dc", "[pattern]", "list channels", run_channels},
-    {"conninfo", "", "the server: address, version, limits", run_conninfo},
-    {"queries", "", "statements that run now", run_queries},
-    {"timing", "[on|off]", "show how long statements take", run_timing},
-    {"x", "[on|off]", "one line per value", run_expanded},
-    {"format", "name", "table, expanded, csv, json, jsonl", run_format},
-    {"null", "[text]", "how NULL is shown in tables", run_null},
-    {"o", "[file]", "write results to a file, or back to the screen", run_output},
-    {"i", "file", "run a file", run_include},
-    {"g", "", "run the last statement again", run_again},
-    {"e", "", "edit the last statement, then run it", run_edit},
-    {"watch", "[seconds]", "run the last statement again and again until Ctrl-C", run_watch},
+    {"?", "", "this list", run_help, NQ_META_ARGUMENT_OTHER},
+    {"h", "", "this list", run_help, NQ_META_ARGUMENT_OTHER},
+    {"q", "", "quit", run_quit, NQ_META_ARGUMENT_OTHER},
+    {"d", "[table]", "describe a table, or list them", run_describe, NQ_META_ARGUMENT_TABLE},
+    {"dt", "[pattern]", "list tables", run_tables, NQ_META_ARGUMENT_TABLE},
+    {"dc", "[pattern]", "list channels", run_channels, NQ_META_ARGUMENT_OTHER},
+    {"conninfo", "", "the server: address, version, limits", run_conninfo, NQ_META_ARGUMENT_OTHER},
+    {"queries", "", "statements that run now", run_queries, NQ_META_ARGUMENT_OTHER},
+    {"timing", "[on|off]", "show how long statements take", run_timing, NQ_META_ARGUMENT_SWITCH},
+    {"x", "[on|off]", "one line per value", run_expanded, NQ_META_ARGUMENT_SWITCH},
+    {"format", "name", "table, expanded, csv, json, jsonl", run_format, NQ_META_ARGUMENT_FORMAT},
+    {"null", "[text]", "how NULL is shown in tables", run_null, NQ_META_ARGUMENT_OTHER},
+    {"o", "[file]", "write results to a file, or back to the screen", run_output,
+     NQ_META_ARGUMENT_OTHER},
+    {"i", "file", "run a file", run_include, NQ_META_ARGUMENT_OTHER},
+    {"g", "", "run the last statement again", run_again, NQ_META_ARGUMENT_OTHER},
+    {"e", "", "edit the last statement, then run it", run_edit, NQ_META_ARGUMENT_OTHER},
+    {"watch", "[seconds]", "run the last statement again and again until Ctrl-C", run_watch,
+     NQ_META_ARGUMENT_OTHER},
 };
 
 static nq_meta_outcome run_help(command_input *input) {
@@ -264,6 +267,25 @@ static nq_meta_outcome run_help(command_input *input) {
     fputs("  Statements end with a semicolon. Ctrl-C stops the one that runs.\n",
           input->session->output);
     return NQ_META_DONE;
+}
+
+static const command *find_command(const char *name, size_t name_bytes) {
+    for (size_t i = 0; i < sizeof COMMANDS / sizeof COMMANDS[0]; i++) {
+        if (strlen(COMMANDS[i].name) == name_bytes &&
+            strncmp(COMMANDS[i].name, name, name_bytes) == 0) {
+            return &COMMANDS[i];
+        }
+    }
+    return NULL;
+}
+
+const char *nq__meta_name(size_t index) {
+    return index < sizeof COMMANDS / sizeof COMMANDS[0] ? COMMANDS[index].name : NULL;
+}
+
+nq_meta_argument nq__meta_argument(const char *name, size_t name_bytes) {
+    const command *found = find_command(name, name_bytes);
+    return found != NULL ? found->choices : NQ_META_ARGUMENT_OTHER;
 }
 
 nq_meta_outcome nq__meta_run(nq_session *session, const char *line, nq_text *last_sql,
@@ -281,20 +303,15 @@ nq_meta_outcome nq__meta_run(nq_session *session, const char *line, nq_text *las
                            .last_sql = last_sql,
                            .exit_code = NQ_EXIT_OK};
     nq_meta_outcome outcome = NQ_META_FAILED;
-    size_t i = 0;
-    size_t count = sizeof COMMANDS / sizeof COMMANDS[0];
-    while (i < count && (strlen(COMMANDS[i].name) != name_bytes ||
-                         strncmp(COMMANDS[i].name, copy, name_bytes) != 0)) {
-        i++;
-    }
-    if (i == count) {
+    const command *found = find_command(copy, name_bytes);
+    if (found == NULL) {
         fprintf(stderr, "nq: no command \\%.*s; try \\?\n", (int)name_bytes, copy);
         input.exit_code = NQ_EXIT_USAGE;
-    } else if (input.argument != NULL && COMMANDS[i].argument[0] == '\0') {
-        fprintf(stderr, "nq: \\%s takes no argument\n", COMMANDS[i].name);
+    } else if (input.argument != NULL && found->argument[0] == '\0') {
+        fprintf(stderr, "nq: \\%s takes no argument\n", found->name);
         input.exit_code = NQ_EXIT_USAGE;
     } else {
-        outcome = COMMANDS[i].run(&input);
+        outcome = found->run(&input);
     }
     fflush(session->output);
     *out_exit_code = input.exit_code;

@@ -16,4 +16,16 @@ typedef enum nq_meta_outcome {
 nq_meta_outcome nq__meta_run(nq_session *session, const char *line, nq_text *last_sql,
                              int *out_exit_code);
 
+/* What may stand behind a command, for completion. */
+typedef enum nq_meta_argument {
+    NQ_META_ARGUMENT_OTHER, /* none, or nothing to choose from */
+    NQ_META_ARGUMENT_TABLE,
+    NQ_META_ARGUMENT_SWITCH,
+    NQ_META_ARGUMENT_FORMAT,
+} nq_meta_argument;
+
+/* The names of the commands, without the backslash; NULL behind the last. */
+const char *nq__meta_name(size_t index);
+nq_meta_argument nq__meta_argument(const char *name, size_t name_bytes);
+
 #endif

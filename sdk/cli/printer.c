@@ -25,10 +25,15 @@ struct nq_printer {
     bool widths_are_known;
 };
 
+static const char *const format_names[] = {"table", "expanded", "csv", "json", "jsonl", NULL};
+
+const char *const *nq_output_format_names(void) {
+    return format_names;
+}
+
 bool nq_output_format_find(const char *name, nq_output_format *out_format) {
-    static const char *const names[] = {"table", "expanded", "csv", "json", "jsonl"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(name, names[i]) == 0) {
+    for (size_t i = 0; format_names[i] != NULL; i++) {
+        if (strcmp(name, format_names[i]) == 0) {
             *out_format = (nq_output_format)i;
             return true;
         }

@@ -31,6 +31,8 @@ typedef struct nq_print_options {
 typedef struct nq_printer nq_printer;
 
 /* "table", "expanded", "csv", "json", "jsonl". False: none of ours. */
+/* Their names; NULL behind the last. */
+const char *const *nq_output_format_names(void);
 bool nq_output_format_find(const char *name, nq_output_format *out_format);
 
 /* `columns` must live as long as the printer. */

@@ -11,7 +11,9 @@
 
 #include "sdk/cli/interrupt.h"
 #include "sdk/cli/meta_internal.h"
+#include "sdk/cli/names.h"
 #include "sdk/cli/split.h"
+#include "sdk/cli/tab.h"
 
 enum { HISTORY_ENTRIES = 10000 };
 
@@ -20,6 +22,7 @@ typedef struct shell {
     nq_session *session;
     nq_text pending;
     nq_text last_sql;
+    nq_names names;
     int exit_code; /* the first failure's */
     bool keep_going;
     bool is_done;
@@ -29,6 +32,7 @@ typedef struct shell {
 static void deinit_shell(shell *sh) {
     nq_text_deinit(&sh->pending);
     nq_text_deinit(&sh->last_sql);
+    nq_names_forget(&sh->names);
 }
 
 static void note_exit_code(shell *sh, int exit_code) {
@@ -144,6 +148,13 @@ static unsigned char cancel_line(EditLine *editor, int key) {
     return CC_NEWLINE;
 }
 
+static unsigned char complete_word(EditLine *editor, int key) {
+    shell *sh;
+    (void)key;
+    el_get(editor, EL_CLIENTDATA, &sh);
+    return nq_tab_press(editor, &sh->pending, &sh->names);
+}
+
 static char *history_path(void) {
     const char *home = getenv("HOME");
     if (home == NULL || *home == '\0') {
@@ -165,6 +176,8 @@ static EditLine *open_editor(shell *sh, History *past) {
     el_set(editor, EL_HIST, history, past);
     el_set(editor, EL_ADDFN, "nq-cancel-line", "forget the line", cancel_line);
     el_set(editor, EL_BIND, "^C", "nq-cancel-line", NULL);
+    el_set(editor, EL_ADDFN, "nq-complete-word", "complete the word", complete_word);
+    el_set(editor, EL_BIND, "^I", "nq-complete-word", NULL);
     el_set(editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
     /* ^C is a key while a line is edited, and a signal while a statement runs. */
     el_set(editor, EL_SETTY, "-d", "-isig", NULL);
@@ -216,13 +229,14 @@ static void edit_lines(shell *sh, EditLine *editor, History *past, const char *p
         if (sh->pending.bytes == 0) {
             remember(past, path, &entry);
             nq_text_clear(&entry);
+            nq_names_forget(&sh->names);
         }
     }
     nq_text_deinit(&entry);
 }
 
 int nq_shell_interact(nq_session *session) {
-    shell sh = {.session = session, .keep_going = true};
+    shell sh = {.session = session, .keep_going = true, .names.client = session->client};
     HistEvent event;
     char *path = history_path();
     History *past = history_init();

@@ -104,6 +104,12 @@ static size_t skip_token(const char *sql, size_t bytes, size_t at) {
     return at + 1;
 }
 
+size_t nq_statement_skip(const char *sql, size_t bytes, size_t at) {
+    size_t after = skip_space(sql, bytes, at);
+    after = after != at ? after : skip_token(sql, bytes, at);
+    return after < bytes ? after : bytes;
+}
+
 nq_statement_span nq_statement_find(const char *sql, size_t bytes, size_t from) {
     nq_statement_span span = {.start = bytes, .end = bytes, .next = bytes, .is_empty = true};
     size_t at = from;

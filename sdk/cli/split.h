@@ -20,6 +20,9 @@ typedef struct nq_statement_span {
 /* The first statement at or after `from`. */
 nq_statement_span nq_statement_find(const char *sql, size_t bytes, size_t from);
 
+/* Past the blank, comment, string, word or other character that begins at `at` < `bytes`. */
+size_t nq_statement_skip(const char *sql, size_t bytes, size_t at);
+
 /* The first word, in upper case, cut to `word_bytes`; "" when there is none. */
 void nq_statement_first_word(const char *sql, size_t bytes, char *out_word, size_t word_bytes);
 /* Whether the word occurs outside of strings and comments; `word` in upper case. */
