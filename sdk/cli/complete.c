@@ -173,8 +173,8 @@ static void read_to_cursor(const char *text, size_t bytes, reading *r) {
     }
 }
 
-/* The tables of the whole statement: those of a SELECT are named behind its columns. The word at the
- * cursor is none yet. */
+/* The tables of the whole statement: those of a SELECT are named behind its columns. The word at
+ * the cursor is none yet. */
 static void read_relations(const char *text, size_t bytes, reading *r) {
     reading whole = {.relation_count = 0};
     size_t next;
