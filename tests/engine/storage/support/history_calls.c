@@ -92,6 +92,9 @@ void history__call(history_world *w, const history_op *op, oracle_call_kind kind
     t->has_call = true;
     oracle_call_begin(&w->o, op->txn, &call);
     lanes_start(w->lanes, op->txn, make_call, t);
+    if (w->o.txns[op->txn].options.lock_wait_ns < 0) {
+        lanes_await_end(w->lanes, op->txn); /* the store counts it as waiting for a moment */
+    }
     history__check_calls(w);
     w->counts->waits += w->o.txns[op->txn].is_calling ? 1 : 0;
 }
