@@ -35,13 +35,13 @@ static nq_status give_page(nq_ctx *ctx, void *user, nq_page_id page, uint64_t bi
     return nq__held_add(ctx, &apply->freed, (nq_held_page){birth, page.value});
 }
 
-nq_status nq__apply_begin(nq_ctx *ctx, nq_store *store, nq_apply *apply) {
+nq_status nq__apply_begin(nq_ctx *ctx, nq_store *store, uint64_t generation, nq_apply *apply) {
     *apply = (nq_apply){.store = store};
     apply->version = nq_heap_calloc(1, sizeof *apply->version);
     if (apply->version == NULL) {
         return nq_fail_no_memory(ctx, "a commit");
     }
-    apply->version->generation = store->newest->generation + 1;
+    apply->version->generation = generation;
     apply->version->directory = store->newest->directory;
     apply->source = (nq_page_source){apply, take_page, give_page};
     apply->is_begun = true;
@@ -106,6 +106,12 @@ static nq_status drop_tree(nq_ctx *ctx, nq_apply *apply, uint32_t tree) {
     uint8_t key[4];
     nq__tree_key_encode(tree, key);
     return nq_btree_remove(ctx, &apply->directory, nq_bytes_of(key, sizeof key));
+}
+
+nq_status nq__apply_find_tree(nq_ctx *ctx, nq_apply *apply, uint32_t tree, nq_tree *out_tree) {
+    NQ_TRY(leave_tree(ctx, apply));
+    bool exists;
+    return nq__tree_find(ctx, apply->store, apply->version, tree, out_tree, &exists);
 }
 
 nq_status nq__apply_record(nq_ctx *ctx, nq_apply *apply, const nq_log_record *record) {

@@ -141,7 +141,7 @@ static nq_status take_turn(nq_ctx *ctx, nq_txn *txn, nq_log_record *commit, bool
     NQ_CHECK(validate_reads(ctx, txn));
     NQ_CHECK(nq_log_check_archive(ctx, store->log));
     NQ_CHECK(nq_log_reserve(ctx, store->log, size->bytes, size->record_bytes_max));
-    NQ_CHECK(nq__apply_begin(ctx, store, &apply));
+    NQ_CHECK(nq__apply_begin(ctx, store, store->newest->generation + 1, &apply));
     apply.may_use_reserve = size->gives_room_back;
     commit->generation = apply.version->generation;
     NQ_CHECK(write_all(ctx, txn, &apply, commit, out_lsn));

@@ -53,15 +53,13 @@ nq_status nq__request_find(nq_ctx *ctx, nq_store *store, const nq_version *versi
     return status;
 }
 
-/* The time keys to forget, oldest first, as of the version before. */
+/* The time keys to forget, oldest first. */
 static nq_status list_old(nq_ctx *ctx, nq_apply *apply, int64_t now_us,
                           uint8_t keys[FORGET_MAX][NQ_STORE_KEY_BYTES_MAX], size_t *key_bytes,
                           uint32_t *out_count) {
     *out_count = 0;
     nq_tree tree;
-    bool exists;
-    NQ_TRY(nq__tree_find(ctx, apply->store, apply->store->newest, NQ__TREE_REQUEST_TIMES, &tree,
-                         &exists));
+    NQ_TRY(nq__apply_find_tree(ctx, apply, NQ__TREE_REQUEST_TIMES, &tree));
     nq_btree_cursor cursor;
     nq_btree_cursor_init(&cursor, apply->store->pool, &tree);
     nq_status status = nq_btree_cursor_seek(ctx, &cursor, (nq_bytes){0});
@@ -84,29 +82,29 @@ static nq_status remove_one(nq_ctx *ctx, nq_apply *apply, uint32_t tree, nq_byte
     return nq__apply_record(ctx, apply, &record);
 }
 
-/* The time key of an older use of the same id, if there is one. */
-static nq_status forget_same(nq_ctx *ctx, nq_apply *apply, nq_bytes id) {
+/* The time key of an older use of the same id; of no bytes if there is none. */
+static nq_status find_same(nq_ctx *ctx, nq_apply *apply, nq_bytes id, uint8_t *room,
+                           nq_bytes *out_key) {
+    *out_key = (nq_bytes){0};
     nq_tree tree;
-    bool exists;
-    NQ_TRY(
-        nq__tree_find(ctx, apply->store, apply->store->newest, NQ__TREE_REQUESTS, &tree, &exists));
+    NQ_TRY(nq__apply_find_tree(ctx, apply, NQ__TREE_REQUESTS, &tree));
     nq_btree_entry entry;
     NQ_TRY(nq_btree_find(ctx, apply->store->pool, &tree, id, &entry));
-    if (entry.pin.page == NULL) {
-        return NQ_OK;
+    if (entry.pin.page != NULL) {
+        *out_key = time_key(room, (int64_t)load_time(entry.payload.data), id);
+        nq_btree_entry_release(apply->store->pool, &entry);
     }
-    uint8_t room[NQ_STORE_KEY_BYTES_MAX];
-    nq_bytes key = time_key(room, (int64_t)load_time(entry.payload.data), id);
-    nq_btree_entry_release(apply->store->pool, &entry);
-    return remove_one(ctx, apply, NQ__TREE_REQUEST_TIMES, key);
+    return NQ_OK;
 }
 
 nq_status nq__apply_request(nq_ctx *ctx, nq_apply *apply, nq_bytes id, nq_bytes result,
                             int64_t time_us) {
-    uint8_t keys[FORGET_MAX][NQ_STORE_KEY_BYTES_MAX];
-    size_t key_bytes[FORGET_MAX];
+    uint8_t keys[FORGET_MAX + 1][NQ_STORE_KEY_BYTES_MAX];
+    size_t key_bytes[FORGET_MAX + 1];
     uint32_t count;
+    nq_bytes same;
     NQ_TRY(list_old(ctx, apply, time_us, keys, key_bytes, &count));
+    NQ_TRY(find_same(ctx, apply, id, keys[count], &same));
     for (uint32_t i = 0; i < count; i++) {
         size_t skip = key_bytes[i] < TIME_BYTES ? key_bytes[i] : TIME_BYTES;
         NQ_TRY(remove_one(ctx, apply, NQ__TREE_REQUESTS,
@@ -117,7 +115,9 @@ nq_status nq__apply_request(nq_ctx *ctx, nq_apply *apply, nq_bytes id, nq_bytes 
     nq_log_record put = {
         .kind = NQ_RECORD_PUT, .tree = NQ__TREE_REQUESTS, .key = id, .value = stored};
     NQ_TRY(nq__apply_record(ctx, apply, &put));
-    NQ_TRY(forget_same(ctx, apply, id));
+    if (same.size != 0) {
+        key_bytes[count++] = same.size;
+    }
     for (uint32_t i = 0; i < count; i++) {
         NQ_TRY(remove_one(ctx, apply, NQ__TREE_REQUEST_TIMES, nq_bytes_of(keys[i], key_bytes[i])));
     }

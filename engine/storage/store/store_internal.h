@@ -211,8 +211,11 @@ typedef struct nq_apply {
  * full disk refuses the writer, not the checkpoint. */
 nq_status nq__room_promise(nq_ctx *ctx, nq_store *store, bool may_use_reserve);
 
-nq_status nq__apply_begin(nq_ctx *ctx, nq_store *store, nq_apply *apply);
+/* Of the generation after the newest one's, or of a later one. */
+nq_status nq__apply_begin(nq_ctx *ctx, nq_store *store, uint64_t generation, nq_apply *apply);
 nq_status nq__apply_record(nq_ctx *ctx, nq_apply *apply, const nq_log_record *record);
+/* A tree as far as it has been written, empty if it does not exist; good until the next change. */
+nq_status nq__apply_find_tree(nq_ctx *ctx, nq_apply *apply, uint32_t tree, nq_tree *out_tree);
 /* Remembers a commit's request id, and forgets the oldest. */
 nq_status nq__apply_request(nq_ctx *ctx, nq_apply *apply, nq_bytes id, nq_bytes result,
                             int64_t time_us);

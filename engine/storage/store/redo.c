@@ -1,0 +1,265 @@
+/* Redo: gathering commits, and bringing them into the trees.
+ *
+ * Of a key that was changed often only the last change counts, and each leaf is copied once for all
+ * commits that met it, so replaying costs about what the log's distinct keys do. What is not about
+ * keys keeps its order: trees come and go as they did, and what a tree held before it was dropped
+ * is void; request ids are remembered and forgotten one commit after the other.
+ *
+ *   log -> open commit --commit--> gathered --full, or the end--> sorted -> trees -> one version
+ *              |
+ *              +-- alone too long: goes into the trees of a version that nobody sees before it ends
+ *
+ * So no more is held than twice `bytes_max` and a record, whatever the commits' sizes. */
+#include "engine/storage/store/redo_internal.h"
+
+#include "engine/ground/base/assert.h"
+#include "engine/ground/base/heap.h"
+
+enum {
+    BYTES_MAX = 32 << 20,
+    BYTES_MIN = 16 << 10,
+    CACHE_SHARE = 2, /* of a small cache no more than a part goes to it */
+    COUNT_FIRST = 1024,
+};
+
+void nq__redo_init(nq_redo *redo, nq_store *store) {
+    uint64_t share = store->options.cache_bytes / CACHE_SHARE;
+    share = share < BYTES_MIN ? BYTES_MIN : share;
+    *redo = (nq_redo){.store = store,
+                      .bytes_max = share < BYTES_MAX ? share : BYTES_MAX,
+                      .generation = store->newest->generation};
+    nq_arena_init(&redo->arena, SIZE_MAX);
+}
+
+/* Tells the cache how much memory is held beside it. */
+static void charge(nq_redo *redo, uint64_t bytes) {
+    if (bytes != redo->bytes_charged) {
+        (void)nq_pool_charge(redo->store->pool, (int64_t)bytes - (int64_t)redo->bytes_charged);
+        redo->bytes_charged = bytes;
+    }
+}
+
+static uint64_t held_bytes(const nq_redo *redo) {
+    return redo->arena.taken_bytes + redo->count_max * sizeof *redo->changes +
+           redo->request_count_max * sizeof *redo->requests;
+}
+
+void nq__redo_deinit(nq_redo *redo) {
+    nq__apply_abort(&redo->apply);
+    nq_arena_deinit(&redo->arena);
+    nq_heap_free(redo->changes);
+    nq_heap_free(redo->requests);
+    charge(redo, 0);
+}
+
+/* ---- Into the trees ---- */
+
+static nq_status begin(nq_ctx *ctx, nq_redo *redo, uint64_t generation) {
+    if (redo->apply.is_begun) {
+        return NQ_OK;
+    }
+    NQ_TRY(nq__apply_begin(ctx, redo->store, generation, &redo->apply));
+    redo->apply.may_use_reserve = true; /* it had room once */
+    return NQ_OK;
+}
+
+static nq_status apply_change(nq_ctx *ctx, nq_redo *redo, const nq_redo_change *change) {
+    nq_log_record record = {
+        .kind = (nq_record_kind)change->kind,
+        .tree = change->tree,
+        .key = nq__redo_key(change),
+        .value = nq_bytes_of(change->bytes + change->key_bytes, change->value_bytes),
+    };
+    return nq__apply_record(ctx, &redo->apply, &record);
+}
+
+static bool is_same_key(const nq_redo_change *left, const nq_redo_change *right) {
+    return left->head == right->head &&
+           nq_bytes_compare(nq__redo_key(left), nq__redo_key(right)) == 0;
+}
+
+/* The changes of one tree, sorted. */
+static nq_status apply_tree(nq_ctx *ctx, nq_redo *redo, const nq_redo_change *changes,
+                            uint32_t count) {
+    uint32_t i = 0;
+    uint32_t valid_from = 0;
+    for (; i < count && !nq__redo_is_of_key(&changes[i]); i++) {
+        NQ_TRY(apply_change(ctx, redo, &changes[i]));
+        bool is_drop = changes[i].kind == NQ_RECORD_TREE_DROP;
+        valid_from = is_drop ? changes[i].sequence : valid_from;
+    }
+    for (; i < count; i++) {
+        bool is_last = i + 1 == count || !is_same_key(&changes[i], &changes[i + 1]);
+        if (is_last && changes[i].sequence >= valid_from) {
+            NQ_TRY(apply_change(ctx, redo, &changes[i]));
+        }
+    }
+    return NQ_OK;
+}
+
+static nq_status apply_changes(nq_ctx *ctx, nq_redo *redo, nq_redo_change *changes,
+                               uint32_t count) {
+    nq_redo_change *scratch = nq_heap_alloc(count / 2 * sizeof *scratch);
+    if (scratch == NULL) {
+        return nq_fail_no_memory(ctx, "sorting what the log holds");
+    }
+    charge(redo, held_bytes(redo) + count / 2 * sizeof *scratch);
+    nq__redo_sort(changes, count, scratch);
+    nq_heap_free(scratch);
+    for (uint32_t from = 0, to; from < count; from = to) {
+        for (to = from + 1; to < count && changes[to].tree == changes[from].tree;) {
+            to++;
+        }
+        NQ_TRY(apply_tree(ctx, redo, changes + from, to - from));
+    }
+    return NQ_OK;
+}
+
+/* What is gathered becomes a version. */
+static nq_status install(nq_ctx *ctx, nq_redo *redo) {
+    if (redo->commit_count == 0) {
+        return NQ_OK;
+    }
+    NQ_TRY(begin(ctx, redo, redo->generation));
+    NQ_TRY(apply_changes(ctx, redo, redo->changes, redo->committed_count));
+    for (uint32_t i = 0; i < redo->request_count; i++) {
+        const nq_log_record *request = &redo->requests[i];
+        NQ_TRY(
+            nq__apply_request(ctx, &redo->apply, request->key, request->value, request->time_us));
+    }
+    NQ_TRY(nq__apply_finish(ctx, &redo->apply));
+    nq__apply_install(&redo->apply, redo->end, false);
+    redo->store->recovered_commits += redo->commit_count;
+    redo->commit_count = 0;
+    return nq__version_publish(ctx, redo->store, redo->store->newest->generation);
+}
+
+/* Nothing gathered is needed any more. */
+static void clear(nq_redo *redo) {
+    nq_arena_reset(&redo->arena);
+    redo->committed_mark = nq_arena_get_mark(&redo->arena);
+    redo->count = redo->committed_count = redo->request_count = 0;
+    redo->committed_bytes = redo->open_bytes = 0;
+}
+
+/* The commit that is being read is too long: what there is of it goes into the trees. */
+static nq_status apply_open(nq_ctx *ctx, nq_redo *redo) {
+    NQ_TRY(install(ctx, redo));
+    NQ_TRY(begin(ctx, redo, redo->generation + 1));
+    NQ_TRY(apply_changes(ctx, redo, redo->changes + redo->committed_count,
+                         redo->count - redo->committed_count));
+    clear(redo);
+    return NQ_OK;
+}
+
+nq_status nq__redo_finish(nq_ctx *ctx, nq_redo *redo) {
+    NQ_TRY(install(ctx, redo));
+    clear(redo);
+    return NQ_OK;
+}
+
+/* ---- Gathering ---- */
+
+/* The array with room for one more; NULL: there is no memory. */
+static void *with_room(void *items, size_t item_bytes, uint32_t count, uint32_t *count_max) {
+    if (count < *count_max) {
+        return items;
+    }
+    uint32_t wanted = *count_max == 0 ? COUNT_FIRST : 2 * *count_max;
+    void *grown = nq_heap_realloc(items, wanted * item_bytes);
+    *count_max = grown == NULL ? *count_max : wanted;
+    return grown;
+}
+
+static uint64_t load_head(nq_bytes key) {
+    uint8_t head[sizeof(uint64_t)] = {0};
+    if (key.size != 0) {
+        memcpy(head, key.data, key.size < sizeof head ? key.size : sizeof head);
+    }
+    uint64_t big_endian;
+    memcpy(&big_endian, head, sizeof big_endian);
+    return __builtin_bswap64(big_endian);
+}
+
+/* A record's key and value, one behind the other; NULL: there is no memory. */
+static uint8_t *keep(nq_redo *redo, const nq_log_record *record) {
+    uint8_t *bytes = nq_arena_alloc(&redo->arena, record->key.size + record->value.size);
+    if (bytes == NULL) {
+        return NULL;
+    }
+    if (record->key.size != 0) {
+        memcpy(bytes, record->key.data, record->key.size);
+    }
+    if (record->value.size != 0) {
+        memcpy(bytes + record->key.size, record->value.data, record->value.size);
+    }
+    return bytes;
+}
+
+nq_status nq__redo_add(nq_ctx *ctx, nq_redo *redo, const nq_log_record *record) {
+    nq_redo_change *changes =
+        with_room(redo->changes, sizeof *changes, redo->count, &redo->count_max);
+    redo->changes = changes == NULL ? redo->changes : changes;
+    uint8_t *bytes = changes == NULL ? NULL : keep(redo, record);
+    if (bytes == NULL) {
+        return nq_fail_no_memory(ctx, "what the log holds");
+    }
+    redo->changes[redo->count] = (nq_redo_change){.head = load_head(record->key),
+                                                  .bytes = bytes,
+                                                  .value_bytes = (uint32_t)record->value.size,
+                                                  .tree = record->tree,
+                                                  .sequence = redo->count,
+                                                  .key_bytes = (uint16_t)record->key.size,
+                                                  .kind = (uint8_t)record->kind};
+    redo->count++;
+    redo->open_bytes += sizeof *redo->changes + record->key.size + record->value.size;
+    charge(redo, held_bytes(redo));
+    return redo->open_bytes < redo->bytes_max ? NQ_OK : apply_open(ctx, redo);
+}
+
+static nq_status add_request(nq_ctx *ctx, nq_redo *redo, const nq_log_record *commit) {
+    nq_log_record *requests =
+        with_room(redo->requests, sizeof *requests, redo->request_count, &redo->request_count_max);
+    redo->requests = requests == NULL ? redo->requests : requests;
+    uint8_t *bytes = requests == NULL ? NULL : keep(redo, commit);
+    if (bytes == NULL) {
+        return nq_fail_no_memory(ctx, "the requests that the log holds");
+    }
+    nq_log_record *request = &redo->requests[redo->request_count++];
+    *request = *commit;
+    request->key.data = bytes;
+    request->value.data = bytes + commit->key.size;
+    redo->open_bytes += sizeof *request + commit->key.size + commit->value.size;
+    return NQ_OK;
+}
+
+nq_status nq__redo_commit(nq_ctx *ctx, nq_redo *redo, const nq_log_record *record, nq_lsn end) {
+    if (record->generation != redo->generation + 1) {
+        return nq_fail(ctx, NQ_LOG_CORRUPT, "the log at %llu commits %llu where %llu is next",
+                       (unsigned long long)end.value, (unsigned long long)record->generation,
+                       (unsigned long long)redo->generation + 1);
+    }
+    if (record->key.size != 0) {
+        NQ_TRY(add_request(ctx, redo, record));
+    }
+    redo->generation = record->generation;
+    redo->end = end;
+    redo->commit_count++;
+    redo->committed_count = redo->count;
+    redo->committed_bytes += redo->open_bytes;
+    redo->open_bytes = 0;
+    redo->committed_mark = nq_arena_get_mark(&redo->arena);
+    bool is_full = redo->apply.is_begun || redo->committed_bytes >= redo->bytes_max;
+    return is_full ? nq__redo_finish(ctx, redo) : NQ_OK;
+}
+
+void nq__redo_forget_open(nq_redo *redo) {
+    nq__apply_abort(&redo->apply);
+    redo->count = redo->committed_count;
+    redo->open_bytes = 0;
+    nq_arena_reset_to(&redo->arena, redo->committed_mark);
+}
+
+bool nq__redo_has_open(const nq_redo *redo) {
+    return redo->apply.is_begun || redo->count != redo->committed_count;
+}

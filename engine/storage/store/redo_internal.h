@@ -1,0 +1,75 @@
+/* Redo: committed changes on their way from the log into the trees, many commits at a time.
+ *
+ * Commits are gathered as they are read, until they fill `bytes_max`; then their changes are sorted
+ * and go into the trees in key order, as one version. */
+#ifndef NQ_STORAGE_STORE_REDO_INTERNAL_H
+#define NQ_STORAGE_STORE_REDO_INTERNAL_H
+
+#include "engine/ground/base/arena.h"
+#include "engine/storage/store/store_internal.h"
+
+/* A change of a tree or of one of its keys. */
+typedef struct nq_redo_change {
+    uint64_t head;        /* the first bytes of the key, to be compared as a number */
+    const uint8_t *bytes; /* the key, then the value */
+    uint32_t value_bytes;
+    uint32_t tree;
+    uint32_t sequence; /* its place in the log */
+    uint16_t key_bytes;
+    uint8_t kind; /* nq_record_kind */
+} nq_redo_change;
+
+/* Those in log order from `committed_count` on are of a commit that is still being read. */
+typedef struct nq_redo {
+    nq_store *store;
+    uint64_t bytes_max;     /* of commits gathered, and again of one that is being read */
+    uint64_t bytes_charged; /* to the cache */
+    nq_arena arena;         /* what the changes and requests point to */
+    nq_redo_change *changes;
+    uint32_t count, count_max;
+    uint32_t committed_count;
+    nq_log_record *requests; /* the commits that carried one, in log order */
+    uint32_t request_count, request_count_max;
+    uint64_t committed_bytes, open_bytes;
+    nq_arena_mark committed_mark;
+    uint64_t commit_count; /* gathered */
+    uint64_t generation;   /* of the newest commit seen */
+    nq_lsn end;            /* behind it */
+    nq_apply apply;        /* begun: holds the first part of a commit too long to be gathered */
+} nq_redo;
+
+void nq__redo_init(nq_redo *redo, nq_store *store);
+
+/* Forgets what is not in the trees yet. */
+void nq__redo_deinit(nq_redo *redo);
+
+/* Gathers the next change of the log; copies what it borrows. */
+nq_status nq__redo_add(nq_ctx *ctx, nq_redo *redo, const nq_log_record *record);
+
+/* The changes since the last commit happened, in the commit of this record, which ends at `end`. */
+nq_status nq__redo_commit(nq_ctx *ctx, nq_redo *redo, const nq_log_record *record, nq_lsn end);
+
+/* They never happened. */
+void nq__redo_forget_open(nq_redo *redo);
+
+/* Whether there are any. */
+bool nq__redo_has_open(const nq_redo *redo);
+
+/* Everything committed goes into the trees, and is published. */
+nq_status nq__redo_finish(nq_ctx *ctx, nq_redo *redo);
+
+/* ---- redo_sort.c ---- */
+
+/* Sorts by tree: first what happened to the tree itself, as it happened, then what happened to its
+ * keys, by key and what happened later behind. `scratch` has room for half of them. */
+void nq__redo_sort(nq_redo_change *changes, uint32_t count, nq_redo_change *scratch);
+
+static inline bool nq__redo_is_of_key(const nq_redo_change *change) {
+    return change->kind == NQ_RECORD_PUT || change->kind == NQ_RECORD_REMOVE;
+}
+
+static inline nq_bytes nq__redo_key(const nq_redo_change *change) {
+    return nq_bytes_of(change->bytes, change->key_bytes);
+}
+
+#endif

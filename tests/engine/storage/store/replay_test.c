@@ -1,0 +1,273 @@
+/* Replay: what recovery makes of a log is what the commits had made of the trees, however many of
+ * them go into the trees together. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "engine/ground/base/arena.h"
+#include "engine/ground/base/rng.h"
+#include "engine/ground/os/sim_vfs.h"
+#include "engine/storage/store/store.h"
+
+enum {
+    SEEDS = 12,
+    COMMITS = 60, /* of each of the runs */
+    RUNS = 3,     /* of the store, all of them in the log */
+    TREES_MAX = 64,
+    CHANGES_MAX = 60,
+    MANY_CHANGES = 700, /* more than are gathered of one commit with the least cache */
+    KEYS = 300,
+    VALUE_BYTES_MAX = 9000, /* long values too */
+    REQUESTS = 40,
+};
+
+typedef struct history {
+    nq_ctx ctx;
+    nq_rng rng;
+    nq_sim_vfs *disk;
+    nq_store *store;
+    nq_tree_id trees[TREES_MAX]; /* every one that ever was */
+    bool is_alive[TREES_MAX];
+    uint32_t tree_count;
+    uint64_t commit_count; /* that are in the log */
+    uint32_t request_count;
+} history;
+
+/* What can be seen of a store. */
+typedef struct sight {
+    uint64_t hash; /* of every tree's entries, and of every request's result */
+    uint64_t entry_count;
+    uint32_t next_tree;
+} sight;
+
+static nq_store_options options_of(uint64_t cache_bytes) {
+    return (nq_store_options){.cache_bytes = cache_bytes,
+                              .log_segment_bytes = 256 << 10,
+                              .lane_blocks = 1,
+                              .is_manual = true};
+}
+
+static nq_store *open_store(nq_ctx *ctx, nq_sim_vfs *disk, uint64_t cache_bytes) {
+    nq_store *store;
+    nq_store_options options = options_of(cache_bytes);
+    assert_int_equal(nq_store_open(ctx, nq_sim_vfs_as_vfs(disk), "db", &options, &store), NQ_OK);
+    return store;
+}
+
+/* ---- Seeing ---- */
+
+static void mix(sight *seen, nq_bytes bytes) {
+    for (size_t i = 0; i < bytes.size; i++) {
+        seen->hash = (seen->hash ^ bytes.data[i]) * UINT64_C(0x100000001b3);
+    }
+    seen->hash = (seen->hash ^ bytes.size) * UINT64_C(0x100000001b3);
+}
+
+static void see_tree(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, sight *seen) {
+    nq_scan *scan;
+    nq_scan_range range = {0};
+    nq_status status = nq_scan_open(ctx, txn, tree, &range, &scan);
+    mix(seen, nq_bytes_of(&status, sizeof status));
+    if (status != NQ_OK) {
+        return; /* it has been dropped */
+    }
+    nq_tree_stats stats;
+    assert_int_equal(nq_txn_tree_stats(ctx, txn, tree, &stats), NQ_OK);
+    mix(seen, nq_bytes_of(&stats.entry_count, sizeof stats.entry_count));
+    for (;;) {
+        nq_bytes key;
+        nq_bytes value;
+        assert_int_equal(nq_scan_next(ctx, scan, &key, &value), NQ_OK);
+        if (key.data == NULL) {
+            break;
+        }
+        mix(seen, key);
+        mix(seen, value);
+        seen->entry_count++;
+    }
+    nq_scan_close(scan);
+}
+
+static nq_bytes request_id(char room[16], uint32_t number) {
+    return nq_bytes_of(room, (size_t)snprintf(room, 16, "request%u", (unsigned)number));
+}
+
+static void see_requests(nq_ctx *ctx, nq_store *store, uint32_t count, sight *seen) {
+    nq_arena arena;
+    nq_arena_init(&arena, SIZE_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        char room[16];
+        nq_bytes result;
+        assert_int_equal(nq_store_find_request(ctx, store, &arena, request_id(room, i), &result),
+                         NQ_OK);
+        assert_non_null(result.data);
+        mix(seen, result);
+    }
+    nq_arena_deinit(&arena);
+}
+
+static sight see(const history *h, nq_ctx *ctx, nq_store *store) {
+    sight seen = {0};
+    nq_txn *txn;
+    nq_tree_id next;
+    assert_int_equal(nq_store_verify(ctx, store), NQ_OK);
+    assert_int_equal(nq_txn_begin(ctx, store, &(nq_txn_options){0}, &txn), NQ_OK);
+    for (uint32_t i = 0; i < h->tree_count; i++) {
+        see_tree(ctx, txn, h->trees[i], &seen);
+    }
+    assert_int_equal(nq_txn_tree_create(ctx, txn, &next), NQ_OK);
+    nq_txn_rollback(txn);
+    seen.next_tree = next.value;
+    see_requests(ctx, store, h->request_count, &seen);
+    return seen;
+}
+
+/* ---- Writing ---- */
+
+static void change_key(history *h, nq_txn *txn, nq_tree_id tree) {
+    static uint8_t value[VALUE_BYTES_MAX];
+    char room[32];
+    uint64_t number = nq_rng_below(&h->rng, KEYS);
+    int shift = number % 7 == 0 ? 20 : 1; /* keys of different lengths */
+    nq_bytes key = nq_bytes_of(
+        room, (size_t)snprintf(room, sizeof room, "%0*llu", shift, (unsigned long long)number));
+    if (nq_rng_below(&h->rng, 4) == 0) {
+        bool was_present;
+        assert_int_equal(nq_txn_remove(&h->ctx, txn, tree, key, &was_present), NQ_OK);
+        return;
+    }
+    size_t bytes = nq_rng_below(&h->rng, nq_rng_below(&h->rng, 20) == 0 ? VALUE_BYTES_MAX : 80);
+    memset(value, (int)nq_rng_below(&h->rng, 256), bytes);
+    assert_int_equal(nq_txn_put(&h->ctx, txn, tree, key, nq_bytes_of(value, bytes)), NQ_OK);
+}
+
+static void create_tree(history *h, nq_txn *txn) {
+    if (h->tree_count < TREES_MAX) {
+        assert_int_equal(nq_txn_tree_create(&h->ctx, txn, &h->trees[h->tree_count]), NQ_OK);
+        h->is_alive[h->tree_count++] = true;
+    }
+}
+
+/* One of the trees there are, or none. */
+static bool choose_tree(history *h, uint32_t *out_index) {
+    *out_index = h->tree_count == 0 ? 0 : (uint32_t)nq_rng_below(&h->rng, h->tree_count);
+    return h->tree_count != 0 && h->is_alive[*out_index];
+}
+
+static void write_commit(history *h, bool is_long) {
+    nq_txn *txn;
+    uint32_t tree;
+    assert_int_equal(nq_txn_begin(&h->ctx, h->store, &(nq_txn_options){0}, &txn), NQ_OK);
+    if (h->tree_count < 3 || nq_rng_below(&h->rng, 8) == 0) {
+        create_tree(h, txn);
+    }
+    uint64_t count = is_long ? MANY_CHANGES : nq_rng_below(&h->rng, CHANGES_MAX);
+    for (uint64_t i = 0; i < count; i++) {
+        if (choose_tree(h, &tree)) {
+            change_key(h, txn, h->trees[tree]);
+        }
+    }
+    if (nq_rng_below(&h->rng, 10) == 0 && choose_tree(h, &tree)) {
+        assert_int_equal(nq_txn_tree_drop(&h->ctx, txn, h->trees[tree]), NQ_OK);
+        h->is_alive[tree] = false;
+    }
+    char id[16];
+    nq_commit_options options = {.durability = NQ_LAZY};
+    if (h->request_count < REQUESTS && nq_rng_below(&h->rng, 4) == 0) {
+        options.request_id = request_id(id, h->request_count++);
+        options.request_result = options.request_id;
+    }
+    nq_lsn before = nq_txn_snapshot(txn);
+    nq_lsn after;
+    assert_int_equal(nq_txn_commit(&h->ctx, txn, &options, &after), NQ_OK);
+    h->commit_count += after.value != before.value;
+}
+
+/* The process ends here: what it wrote is there, and what it had in memory is gone. */
+static void end_process(history *h) {
+    nq_sim_vfs *copy;
+    assert_int_equal(nq_sim_vfs_clone(&h->ctx, h->disk, 1, &copy), NQ_OK);
+    assert_int_equal(nq_store_close(&h->ctx, h->store), NQ_OK);
+    nq_sim_vfs_destroy(h->disk);
+    h->disk = copy;
+}
+
+/* A store that has run RUNS times since its checkpoint, and still does. */
+static void write_history(history *h, uint64_t seed) {
+    nq_sim_options sim = {.seed = seed};
+    *h = (history){.rng = {seed}};
+    nq_ctx_init(&h->ctx, NULL);
+    assert_int_equal(nq_sim_vfs_create(&h->ctx, &sim, &h->disk), NQ_OK);
+    h->store = open_store(&h->ctx, h->disk, 4 << 20);
+    for (int i = 0; i < COMMITS; i++) {
+        write_commit(h, false);
+    }
+    assert_int_equal(nq_store_checkpoint(&h->ctx, h->store, NULL), NQ_OK);
+    h->commit_count = 0;
+    for (int run = 0; run < RUNS; run++) {
+        for (int i = 0; i < COMMITS; i++) {
+            write_commit(h, i == COMMITS / 2);
+        }
+        if (run + 1 < RUNS) {
+            end_process(h);
+            h->store = open_store(&h->ctx, h->disk, 4 << 20);
+        }
+    }
+}
+
+static void end_history(history *h) {
+    assert_int_equal(nq_store_close(&h->ctx, h->store), NQ_OK);
+    nq_sim_vfs_destroy(h->disk);
+}
+
+/* ---- Tests ---- */
+
+/* What a process that follows, with so much cache, finds. */
+static sight recover(history *h, uint64_t cache_bytes) {
+    nq_ctx ctx;
+    nq_sim_vfs *disk;
+    nq_ctx_init(&ctx, NULL);
+    assert_int_equal(nq_sim_vfs_clone(&ctx, h->disk, 1, &disk), NQ_OK);
+    nq_store *store = open_store(&ctx, disk, cache_bytes);
+    nq_store_stats stats;
+    nq_store_get_stats(store, &stats);
+    assert_int_equal(stats.recovered_commits, h->commit_count);
+    assert_true(stats.cache_bytes <= stats.cache_budget_bytes || cache_bytes == 1);
+    sight seen = see(h, &ctx, store);
+    assert_int_equal(nq_store_close(&ctx, store), NQ_OK);
+    nq_sim_vfs_destroy(disk);
+    return seen;
+}
+
+static void assert_same(sight left, sight right) {
+    assert_int_equal(left.entry_count, right.entry_count);
+    assert_int_equal(left.next_tree, right.next_tree);
+    assert_int_equal(left.hash, right.hash);
+}
+
+/* With the least cache nearly every commit goes into the trees by itself, the long ones in parts;
+ * with the most all go together. */
+static void commits_replayed_together_come_out_as_they_were_made(void **state) {
+    (void)state;
+    static const uint64_t caches[] = {1, 256 << 10, 16 << 20};
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        history h;
+        write_history(&h, seed);
+        sight made = see(&h, &h.ctx, h.store);
+        for (size_t i = 0; i < sizeof caches / sizeof *caches; i++) {
+            assert_same(recover(&h, caches[i]), made);
+        }
+        end_history(&h);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(commits_replayed_together_come_out_as_they_were_made),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
