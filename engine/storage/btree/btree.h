@@ -114,6 +114,25 @@ typedef struct nq_btree_stop {
 void nq_btree_cursor_list(nq_btree_cursor *cursor, const nq_btree_stop *stop, bool is_reverse,
                           nq_node_list *list);
 
+/* Keys in ascending order, of which some may be equal. */
+typedef struct nq_btree_keys {
+    const void *user;
+    nq_bytes (*at)(const void *user, uint32_t index);
+    uint32_t count;
+} nq_btree_keys;
+
+/* A leaf, and the first of some keys that belong there. */
+typedef struct nq_btree_leaf {
+    nq_page_ref ref;
+    uint32_t first_key;
+} nq_btree_leaf;
+
+/* The leaves where keys belong, in order, without reading them; `out_leaves` has room for as many
+ * as there are keys. */
+nq_status nq_btree_list_leaves(nq_ctx *ctx, nq_pool *pool, const nq_tree *tree,
+                               const nq_btree_keys *keys, nq_btree_leaf *out_leaves,
+                               uint32_t *out_count);
+
 /* Whether two versions of a tree hold the same entries with low <= key < high (NULL data: open).
  * Shared leaves are skipped, so the cost is that of what differs. A long value written anew counts
  * as different. */

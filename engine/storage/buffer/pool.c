@@ -330,30 +330,49 @@ void nq_pool_unpin(nq_pool *pool, nq_pin *pin) {
     *pin = (nq_pin){0};
 }
 
+typedef enum removal {
+    REMOVED, /* or it was not there */
+    IS_BUSY,
+    IS_DIRTY, /* and that is not allowed */
+} removal;
+
+/* Takes the page out of its frame, which is spare then. */
+static removal remove_page(nq_pool *pool, nq_page_id id, bool may_be_dirty) {
+    removal result = REMOVED;
+    nq_mutex_lock(nq__pool_stripe(pool, id.value));
+    nq_frame *frame = nq__pool_find(pool, id.value);
+    uint32_t idle = 0;
+    if (frame != NULL &&
+        !atomic_compare_exchange_strong(&frame->state, &idle, NQ__FRAME_EXCLUSIVE)) {
+        result = IS_BUSY;
+    } else if (frame != NULL && !may_be_dirty && atomic_load(&frame->is_dirty)) {
+        atomic_fetch_sub(&frame->state, (uint32_t)NQ__FRAME_EXCLUSIVE);
+        result = IS_DIRTY;
+    } else if (frame != NULL) {
+        nq__pool_unlink(pool, frame);
+        order_remove(pool, frame);
+    }
+    nq_mutex_unlock(nq__pool_stripe(pool, id.value));
+    if (result == REMOVED && frame != NULL) {
+        nq__frame_set_dirty(pool, frame, false);
+        nq__pool_give_frame(pool, frame);
+    }
+    return result;
+}
+
 void nq_pool_forget(nq_pool *pool, nq_page_id id) {
     uint32_t round = 0;
-    for (;;) {
-        nq_mutex_lock(nq__pool_stripe(pool, id.value));
-        nq_frame *frame = nq__pool_find(pool, id.value);
-        uint32_t idle = 0;
-        bool is_claimed = frame != NULL &&
-                          atomic_compare_exchange_strong(&frame->state, &idle, NQ__FRAME_EXCLUSIVE);
-        if (is_claimed) {
-            nq__pool_unlink(pool, frame);
-            order_remove(pool, frame);
-        }
-        nq_mutex_unlock(nq__pool_stripe(pool, id.value));
-        if (is_claimed) {
-            nq__frame_set_dirty(pool, frame, false);
-            nq__pool_give_frame(pool, frame);
-        }
-        if (is_claimed || frame == NULL) {
-            break;
-        }
+    while (remove_page(pool, id, true) == IS_BUSY) {
         nq__pool_pause(&round); /* it is being written */
     }
     nq__shelf_forget(pool, id.value);
     nq_pager_forget(pool->pager, id);
+}
+
+void nq_pool_drop(nq_pool *pool, nq_page_id id) {
+    if (remove_page(pool, id, false) == REMOVED) {
+        nq__shelf_forget(pool, id.value);
+    }
 }
 
 uint32_t nq_pool_dirty_count(const nq_pool *pool) {

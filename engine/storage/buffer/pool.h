@@ -100,6 +100,10 @@ const nq_page *nq_pool_prefetch_address(nq_pool *pool, nq_page_ref ref);
 /* The page is free: its frame is dropped, unwritten, and its image. Nobody pins it. */
 void nq_pool_forget(nq_pool *pool, nq_page_id id);
 
+/* The page stays where it is stored, but hardly anybody will read it: its frame is dropped if it is
+ * clean and idle, and its image. */
+void nq_pool_drop(nq_pool *pool, nq_page_id id);
+
 /* Hands every dirty page of a generation <= `generation` to the pager, by ascending id. */
 nq_status nq_pool_write_dirty(nq_ctx *ctx, nq_pool *pool, uint64_t generation,
                               uint64_t *out_pages_written);

@@ -32,6 +32,9 @@ static nq_status take_page(nq_ctx *ctx, void *user, nq_page_id *out_page) {
 
 static nq_status give_page(nq_ctx *ctx, void *user, nq_page_id page, uint64_t birth) {
     nq_apply *apply = user;
+    if (apply->is_unseen_before) {
+        nq_pool_drop(apply->store->pool, page);
+    }
     return nq__held_add(ctx, &apply->freed, (nq_held_page){birth, page.value});
 }
 

@@ -12,8 +12,8 @@
  * So no more is held than twice `bytes_max` and a record, whatever the commits' sizes. */
 #include "engine/storage/store/redo_internal.h"
 
-#include "engine/ground/base/assert.h"
 #include "engine/ground/base/heap.h"
+#include "engine/storage/store/read_ahead_internal.h"
 
 enum {
     BYTES_MAX = 32 << 20,
@@ -60,6 +60,8 @@ static nq_status begin(nq_ctx *ctx, nq_redo *redo, uint64_t generation) {
     }
     NQ_TRY(nq__apply_begin(ctx, redo->store, generation, &redo->apply));
     redo->apply.may_use_reserve = true; /* it had room once */
+    redo->apply.is_unseen_before = true;
+    redo->apply.is_unseen_before = true;
     return NQ_OK;
 }
 
@@ -78,6 +80,25 @@ static bool is_same_key(const nq_redo_change *left, const nq_redo_change *right)
            nq_bytes_compare(nq__redo_key(left), nq__redo_key(right)) == 0;
 }
 
+/* The changes of a tree's keys, sorted; those before `valid_from` in the log are void. */
+static nq_status apply_keys(nq_ctx *ctx, nq_redo *redo, const nq_redo_change *changes,
+                            uint32_t count, uint32_t valid_from) {
+    nq_tree tree;
+    nq_read_ahead *ahead;
+    NQ_TRY(nq__apply_find_tree(ctx, &redo->apply, changes->tree, &tree));
+    NQ_TRY(nq__read_ahead_start(ctx, redo->store, &tree, changes, count, &ahead));
+    nq_status status = NQ_OK;
+    for (uint32_t i = 0; i < count && status == NQ_OK; i++) {
+        bool is_last = i + 1 == count || !is_same_key(&changes[i], &changes[i + 1]);
+        if (is_last && changes[i].sequence >= valid_from) {
+            nq__read_ahead_reach(ahead, i);
+            status = apply_change(ctx, redo, &changes[i]);
+        }
+    }
+    nq__read_ahead_end(ahead);
+    return status;
+}
+
 /* The changes of one tree, sorted. */
 static nq_status apply_tree(nq_ctx *ctx, nq_redo *redo, const nq_redo_change *changes,
                             uint32_t count) {
@@ -88,13 +109,7 @@ static nq_status apply_tree(nq_ctx *ctx, nq_redo *redo, const nq_redo_change *ch
         bool is_drop = changes[i].kind == NQ_RECORD_TREE_DROP;
         valid_from = is_drop ? changes[i].sequence : valid_from;
     }
-    for (; i < count; i++) {
-        bool is_last = i + 1 == count || !is_same_key(&changes[i], &changes[i + 1]);
-        if (is_last && changes[i].sequence >= valid_from) {
-            NQ_TRY(apply_change(ctx, redo, &changes[i]));
-        }
-    }
-    return NQ_OK;
+    return i == count ? NQ_OK : apply_keys(ctx, redo, changes + i, count - i, valid_from);
 }
 
 static nq_status apply_changes(nq_ctx *ctx, nq_redo *redo, nq_redo_change *changes,

@@ -204,7 +204,8 @@ typedef struct nq_apply {
     nq_tree tree_value;
     uint32_t tree_id; /* the tree being written; 0: none */
     bool is_begun;
-    bool may_use_reserve; /* it gives room back, or must not be refused */
+    bool may_use_reserve;  /* it gives room back, or must not be refused */
+    bool is_unseen_before; /* nobody reads the version before: what is replaced leaves the cache */
 } nq_apply;
 
 /* What dirty pages will need when they are written must be there before more of them are made: a

@@ -370,6 +370,51 @@ static void a_builder_refuses_keys_out_of_order(void **state) {
     tear_down(&f);
 }
 
+/* Ascending keys: some of those in the tree and some between, all twice. */
+enum { LISTED = 2 * KEYS };
+
+static nq_bytes listed_key(const void *user, uint32_t index) {
+    static char room[256];
+    (void)user;
+    uint32_t number = index / 2;
+    int bytes = snprintf(room, sizeof room, "%08u%s", number, number % 5 == 0 ? "+" : "");
+    return nq_bytes_of(room, (size_t)bytes);
+}
+
+static void the_leaves_of_keys_are_listed_where_the_keys_are_found(void **state) {
+    (void)state;
+    static nq_btree_leaf leaves[LISTED];
+    fixture f;
+    nq_btree_writer writer;
+    set_up(&f);
+    nq_btree_keys keys = {.at = listed_key, .count = LISTED};
+    uint32_t count;
+    assert_int_equal(nq_btree_list_leaves(&f.ctx, f.pool, &f.tree, &keys, leaves, &count), NQ_OK);
+    assert_int_equal(count, 0); /* the tree is empty */
+    begin(&f, &writer);
+    for (uint32_t i = 0; i < KEYS; i++) {
+        change(&f, &writer, i, true, 1);
+    }
+    nq_btree_writer_deinit(&writer);
+    assert_true(f.tree.level >= 1);
+    assert_int_equal(nq_btree_list_leaves(&f.ctx, f.pool, &f.tree, &keys, leaves, &count), NQ_OK);
+    assert_int_equal(leaves[0].first_key, 0);
+    for (uint32_t key = 0, leaf = 0; key < LISTED; key++) {
+        bool is_first = leaf + 1 < count && leaves[leaf + 1].first_key == key;
+        leaf += is_first ? 1 : 0;
+        assert_false(is_first && leaves[leaf].ref.page == leaves[leaf - 1].ref.page);
+        nq_btree_entry entry;
+        nq_bytes bytes = listed_key(NULL, key);
+        assert_int_equal(nq_btree_find(&f.ctx, f.pool, &f.tree, bytes, &entry), NQ_OK);
+        if (entry.pin.page != NULL) {
+            assert_int_equal(entry.pin.page->id, leaves[leaf].ref.page);
+        }
+        nq_btree_entry_release(f.pool, &entry);
+    }
+    verify(&f);
+    tear_down(&f);
+}
+
 static void a_cursor_walks_both_ways(void **state) {
     (void)state;
     static fixture f;
@@ -411,6 +456,7 @@ int main(void) {
         cmocka_unit_test(a_built_tree_holds_what_it_was_given),
         cmocka_unit_test(a_built_tree_fills_its_pages_but_for_a_twentieth),
         cmocka_unit_test(a_builder_refuses_keys_out_of_order),
+        cmocka_unit_test(the_leaves_of_keys_are_listed_where_the_keys_are_found),
         cmocka_unit_test(a_cursor_walks_both_ways),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,6 +90,34 @@ static void a_copy_inherits_the_standing_of_its_source(void **state) {
     tear_down(&f);
 }
 
+static void a_dropped_page_leaves_its_frame_unless_it_is_dirty_or_pinned(void **state) {
+    (void)state;
+    fixture f;
+    set_up(&f);
+    nq_pool_stats before;
+    nq_pool_stats after;
+    uint64_t written;
+    nq_pin pin;
+    make_page(&f, 4);
+    nq_pool_drop(f.pool, (nq_page_id){4}); /* dirty: it would be lost */
+    assert_int_equal(nq_pool_write_dirty(&f.ctx, f.pool, 1, &written), NQ_OK);
+    assert_int_equal(written, 1);
+    assert_int_equal(nq_pool_pin(&f.ctx, f.pool, (nq_page_ref){4, 1}, &pin), NQ_OK);
+    nq_pool_drop(f.pool, (nq_page_id){4}); /* pinned */
+    assert_true(holds_its_id(pin.page, 4));
+    nq_pool_unpin(f.pool, &pin);
+    nq_pool_get_stats(f.pool, &before);
+    assert_int_equal(before.pages_read, 0);
+    nq_pool_drop(f.pool, (nq_page_id){4});
+    nq_pool_drop(f.pool, (nq_page_id){5}); /* is not there */
+    assert_int_equal(nq_pool_pin(&f.ctx, f.pool, (nq_page_ref){4, 1}, &pin), NQ_OK);
+    assert_true(holds_its_id(pin.page, 4));
+    nq_pool_unpin(f.pool, &pin);
+    nq_pool_get_stats(f.pool, &after);
+    assert_int_equal(after.pages_read, 1);
+    tear_down(&f);
+}
+
 static void a_page_missed_soon_after_it_went_is_a_ghost_hit(void **state) {
     (void)state;
     fixture f;
@@ -391,6 +419,7 @@ int main(void) {
         cmocka_unit_test(more_pages_than_frames_come_and_go),
         cmocka_unit_test(a_scan_does_not_drive_out_what_is_asked_for_again),
         cmocka_unit_test(a_copy_inherits_the_standing_of_its_source),
+        cmocka_unit_test(a_dropped_page_leaves_its_frame_unless_it_is_dirty_or_pinned),
         cmocka_unit_test(a_page_missed_soon_after_it_went_is_a_ghost_hit),
         cmocka_unit_test(when_every_frame_is_pinned_the_next_is_refused),
         cmocka_unit_test(damage_on_disk_is_refused_and_the_rest_still_read),

@@ -44,18 +44,18 @@ typedef struct sight {
     uint32_t next_tree;
 } sight;
 
-static nq_store_options options_of(uint64_t cache_bytes) {
-    return (nq_store_options){.cache_bytes = cache_bytes,
-                              .log_segment_bytes = 256 << 10,
-                              .lane_blocks = 1,
-                              .is_manual = true};
+static nq_store *open_with(nq_ctx *ctx, nq_sim_vfs *disk, uint64_t cache_bytes, bool has_threads) {
+    nq_store *store;
+    nq_store_options options = {.cache_bytes = cache_bytes,
+                                .log_segment_bytes = 256 << 10,
+                                .lane_blocks = 1,
+                                .is_manual = !has_threads};
+    assert_int_equal(nq_store_open(ctx, nq_sim_vfs_as_vfs(disk), "db", &options, &store), NQ_OK);
+    return store;
 }
 
 static nq_store *open_store(nq_ctx *ctx, nq_sim_vfs *disk, uint64_t cache_bytes) {
-    nq_store *store;
-    nq_store_options options = options_of(cache_bytes);
-    assert_int_equal(nq_store_open(ctx, nq_sim_vfs_as_vfs(disk), "db", &options, &store), NQ_OK);
-    return store;
+    return open_with(ctx, disk, cache_bytes, false);
 }
 
 /* ---- Seeing ---- */
@@ -145,6 +145,17 @@ static void change_key(history *h, nq_txn *txn, nq_tree_id tree) {
     assert_int_equal(nq_txn_put(&h->ctx, txn, tree, key, nq_bytes_of(value, bytes)), NQ_OK);
 }
 
+static void put_row(history *h, nq_txn *txn, uint32_t row, char tag) {
+    char key[16];
+    char value[100];
+    memset(value, tag, sizeof value);
+    assert_int_equal(
+        nq_txn_put(&h->ctx, txn, h->trees[0],
+                   nq_bytes_of(key, (size_t)snprintf(key, sizeof key, "%08u", (unsigned)row)),
+                   nq_bytes_of(value, sizeof value)),
+        NQ_OK);
+}
+
 static void create_tree(history *h, nq_txn *txn) {
     if (h->tree_count < TREES_MAX) {
         assert_int_equal(nq_txn_tree_create(&h->ctx, txn, &h->trees[h->tree_count]), NQ_OK);
@@ -219,6 +230,29 @@ static void write_history(history *h, uint64_t seed) {
     }
 }
 
+/* One tree of `rows` rows. */
+static void fill_tree(history *h, uint32_t rows) {
+    nq_txn *txn;
+    assert_int_equal(nq_txn_begin(&h->ctx, h->store, &(nq_txn_options){0}, &txn), NQ_OK);
+    create_tree(h, txn);
+    for (uint32_t row = 0; row < rows; row++) {
+        put_row(h, txn, row, 'a');
+    }
+    assert_int_equal(nq_txn_commit(&h->ctx, txn, &(nq_commit_options){0}, NULL), NQ_OK);
+}
+
+/* Changes some of them, half of these among the first few. */
+static void change_rows(history *h, uint32_t rows) {
+    nq_txn *txn;
+    assert_int_equal(nq_txn_begin(&h->ctx, h->store, &(nq_txn_options){0}, &txn), NQ_OK);
+    for (int i = 0; i < CHANGES_MAX; i++) {
+        put_row(h, txn, (uint32_t)nq_rng_below(&h->rng, i % 2 == 0 ? rows : KEYS), 'b');
+    }
+    assert_int_equal(nq_txn_commit(&h->ctx, txn, &(nq_commit_options){.durability = NQ_LAZY}, NULL),
+                     NQ_OK);
+    h->commit_count++;
+}
+
 static void end_history(history *h) {
     assert_int_equal(nq_store_close(&h->ctx, h->store), NQ_OK);
     nq_sim_vfs_destroy(h->disk);
@@ -227,12 +261,12 @@ static void end_history(history *h) {
 /* ---- Tests ---- */
 
 /* What a process that follows, with so much cache, finds. */
-static sight recover(history *h, uint64_t cache_bytes) {
+static sight recover(history *h, uint64_t cache_bytes, bool has_threads) {
     nq_ctx ctx;
     nq_sim_vfs *disk;
     nq_ctx_init(&ctx, NULL);
     assert_int_equal(nq_sim_vfs_clone(&ctx, h->disk, 1, &disk), NQ_OK);
-    nq_store *store = open_store(&ctx, disk, cache_bytes);
+    nq_store *store = open_with(&ctx, disk, cache_bytes, has_threads);
     nq_store_stats stats;
     nq_store_get_stats(store, &stats);
     assert_int_equal(stats.recovered_commits, h->commit_count);
@@ -259,15 +293,38 @@ static void commits_replayed_together_come_out_as_they_were_made(void **state) {
         write_history(&h, seed);
         sight made = see(&h, &h.ctx, h.store);
         for (size_t i = 0; i < sizeof caches / sizeof *caches; i++) {
-            assert_same(recover(&h, caches[i]), made);
+            assert_same(recover(&h, caches[i], false), made);
         }
         end_history(&h);
     }
 }
 
+/* Threads read the leaves ahead, in a tree of more of them than they may be ahead, and of which the
+ * changes meet some often, some not. */
+static void reading_ahead_changes_nothing(void **state) {
+    (void)state;
+    enum { ROWS = 30000, CHANGED = 4000 };
+    history h = {.rng = {1}};
+    nq_sim_options sim = {.seed = 1};
+    nq_ctx_init(&h.ctx, NULL);
+    assert_int_equal(nq_sim_vfs_create(&h.ctx, &sim, &h.disk), NQ_OK);
+    h.store = open_store(&h.ctx, h.disk, 16 << 20);
+    fill_tree(&h, ROWS);
+    assert_int_equal(nq_store_checkpoint(&h.ctx, h.store, NULL), NQ_OK);
+    for (int i = 0; i < CHANGED / CHANGES_MAX; i++) {
+        change_rows(&h, ROWS);
+    }
+    sight made = see(&h, &h.ctx, h.store);
+    for (uint64_t cache_bytes = 1 << 20; cache_bytes <= 16 << 20; cache_bytes *= 4) {
+        assert_same(recover(&h, cache_bytes, true), made);
+    }
+    end_history(&h);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commits_replayed_together_come_out_as_they_were_made),
+        cmocka_unit_test(reading_ahead_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
