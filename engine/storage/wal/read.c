@@ -11,7 +11,11 @@
 #include "engine/storage/page/bug.h"
 #include "engine/storage/wal/log_internal.h"
 
-enum { WINDOW_BYTES = 1 << 20 };
+enum {
+    WINDOW_BYTES = 1 << 20,
+    NEAR_BYTES = 4 << 20, /* looked through behind the last group seen, several full groups, */
+    FAR_BYTES = 64 << 10, /* and of each segment further on */
+};
 
 static uint64_t room_end(nq_log *log) {
     return nq_log_sink_room_end(log->sink).value;
@@ -32,15 +36,16 @@ static nq_status reserve_window(nq_ctx *ctx, nq_log_window *window, size_t bytes
     return NQ_OK;
 }
 
-/* Brings [lsn, lsn + size), which must be room, into a copy's window. */
+/* Brings [lsn, lsn + size), which must be room, into a copy's window, with what follows up to
+ * `window_bytes`. */
 static nq_status fetch(nq_ctx *ctx, nq_log *log, uint32_t copy, nq_lsn lsn, size_t size,
-                       const uint8_t **out_bytes) {
+                       size_t window_bytes, const uint8_t **out_bytes) {
     nq_log_window *window = &log->reader.windows[copy];
     bool is_there =
         lsn.value >= window->lsn.value && lsn.value + size <= window->lsn.value + window->size;
     if (!is_there) {
         uint64_t left = room_end(log) - lsn.value;
-        size_t wanted = size < WINDOW_BYTES ? WINDOW_BYTES : size;
+        size_t wanted = size < window_bytes ? window_bytes : size;
         wanted = wanted < left ? wanted : (size_t)left;
         window->size = 0;
         NQ_TRY(reserve_window(ctx, window, wanted));
@@ -70,7 +75,7 @@ static nq_status load_group(nq_ctx *ctx, nq_log *log, uint32_t copy, nq_lsn lsn,
         return NQ_OK;
     }
     const uint8_t *bytes;
-    NQ_TRY(fetch(ctx, log, copy, lsn, NQ_LOG_GROUP_HEADER_BYTES, &bytes));
+    NQ_TRY(fetch(ctx, log, copy, lsn, NQ_LOG_GROUP_HEADER_BYTES, WINDOW_BYTES, &bytes));
     if (!nq_log_group_decode(bytes, lsn, log->salt, out_group)) {
         return NQ_OK;
     }
@@ -79,7 +84,7 @@ static nq_status load_group(nq_ctx *ctx, nq_log *log, uint32_t copy, nq_lsn lsn,
     if (size > left) {
         return NQ_OK;
     }
-    NQ_TRY(fetch(ctx, log, copy, lsn, size, &bytes));
+    NQ_TRY(fetch(ctx, log, copy, lsn, size, WINDOW_BYTES, &bytes));
     nq_bytes payload =
         nq_bytes_of(bytes + NQ_LOG_GROUP_HEADER_BYTES, size - NQ_LOG_GROUP_HEADER_BYTES);
     if (nq_log_group_is_valid(out_group, payload, log->salt)) {
@@ -164,18 +169,35 @@ static bool is_witness(const nq_log *log, const nq_log_group *group, nq_lsn miss
     return durable > missing.value;
 }
 
+/* Where to look next, behind a block at `lsn`, when nothing is expected from `near_end` on. */
+static uint64_t next_block(const nq_log *log, uint64_t lsn, uint64_t near_end) {
+    uint64_t next = lsn + NQ_LOG_BLOCK_BYTES;
+    uint64_t segment_bytes = log->sink->segment_bytes;
+    bool is_far = next >= near_end && next % segment_bytes >= FAR_BYTES;
+    return is_far ? next - next % segment_bytes + segment_bytes : next;
+}
+
+/* Fails if a group further on shows that the missing one was durable. Then all between the two was
+ * durable as well: where nothing but damage hides them, groups stand close. So the search goes on
+ * as long as it sees any, and ends some way behind the last; should damage have taken all that is
+ * near, the starts of later segments may still tell. Every open does this: it must not read all the
+ * room that waits to be written. */
 static nq_status refuse_if_durable(nq_ctx *ctx, nq_log *log, uint32_t copy, nq_lsn missing) {
-    uint64_t end = room_end(log);
-    for (nq_lsn lsn = missing;
-         lsn.value + NQ_LOG_GROUP_HEADER_BYTES <= end && !NQ_HAS_BUG(BROKEN_LOG_CUT);
-         lsn.value += NQ_LOG_BLOCK_BYTES) {
+    uint64_t end = NQ_HAS_BUG(BROKEN_LOG_CUT) ? 0 : room_end(log);
+    uint64_t near_end = missing.value + nq_log_block_align(log->reader.cut_bytes) + NEAR_BYTES;
+    for (nq_lsn lsn = missing; lsn.value + NQ_LOG_GROUP_HEADER_BYTES <= end;
+         lsn.value = next_block(log, lsn.value, near_end)) {
         const uint8_t *bytes;
         nq_log_group group;
-        NQ_TRY(fetch(ctx, log, copy, lsn, NQ_LOG_GROUP_HEADER_BYTES, &bytes));
-        if (nq_log_group_decode(bytes, lsn, log->salt, &group) &&
-            is_witness(log, &group, missing)) {
+        size_t window_bytes = lsn.value < near_end ? WINDOW_BYTES : FAR_BYTES;
+        NQ_TRY(fetch(ctx, log, copy, lsn, NQ_LOG_GROUP_HEADER_BYTES, window_bytes, &bytes));
+        if (!nq_log_group_decode(bytes, lsn, log->salt, &group)) {
+            continue;
+        }
+        if (is_witness(log, &group, missing)) {
             return fail_broken(ctx, log, copy, missing, &group);
         }
+        near_end = lsn.value + nq_log_block_align(group.payload_bytes) + NEAR_BYTES;
     }
     return NQ_OK;
 }

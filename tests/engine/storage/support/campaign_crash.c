@@ -12,6 +12,8 @@
 enum {
     COMMITS = 40,
     PROCESS_END_EVERY = 3,
+    SEED_STRIDE = 1000003,
+    CREATION_IOS = 60, /* during which the process ends before every one */
     /* As much as parity restores in the small segments of the workload's data file. */
     COLLATERAL_BYTES = 4096,
 };
@@ -116,7 +118,7 @@ static bool recover_and_check(recovery *r) {
     if (!open_and_check(r, "", &expected, &store, &found)) {
         return false;
     }
-    bool is_over = r->kind == POWER_CUT_TWICE || r->io % 2 != 0;
+    bool is_over = r->kind == POWER_CUT_TWICE || (r->kind == POWER_CUT && r->io % 2 != 0);
     return is_over ? close_store(r, "", store) : live_on(r, store, found);
 }
 
@@ -137,7 +139,7 @@ static void lose_a_superblock(recovery *r) {
 static bool recover_until_cut(recovery *r) {
     nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);
-    nq_rng rng = {r->run->seed * 1000003 + r->io};
+    nq_rng rng = {r->run->seed * SEED_STRIDE + r->io};
     nq_sim_vfs_fault_at(r->disk, NQ_SIM_POWER_CUT, 1 + nq_rng_below(&rng, 24));
     nq_store *store;
     nq_status status = open_store(&ctx, r, &store);
@@ -167,7 +169,9 @@ static void interrupt(crash_run *run, interruption kind, uint64_t io) {
     nq_ctx_init(&ctx, NULL);
     recovery r = {.run = run, .io = io, .kind = kind};
     nq_thread thread;
-    if (nq_sim_vfs_clone(&ctx, run->disk, io * INTERRUPTION_COUNT + kind, &r.disk) != NQ_OK) {
+    /* Of the run's seed too, or every run would meet the same fate at the same I/O. */
+    uint64_t seed = run->seed * SEED_STRIDE + io * INTERRUPTION_COUNT + kind;
+    if (nq_sim_vfs_clone(&ctx, run->disk, seed, &r.disk) != NQ_OK) {
         fail_recovery(&r, "", ctx.error.message);
         return;
     }
@@ -185,7 +189,8 @@ static void interrupt(crash_run *run, interruption kind, uint64_t io) {
 static void crash_here(void *user, uint64_t io) {
     crash_run *run = user;
     for (int kind = 0; kind < INTERRUPTION_COUNT && run->failure[0] == 0; kind++) {
-        if (kind != PROCESS_END || io % PROCESS_END_EVERY == 0) {
+        bool is_due = io % PROCESS_END_EVERY == 0 || io <= CREATION_IOS;
+        if (kind != PROCESS_END || is_due) {
             interrupt(run, (interruption)kind, io);
         }
     }

@@ -23,6 +23,7 @@ enum {
     RECORDS_MAX = 2000,
     VALUE_BYTES_MAX = 3000,
     PROCESS_END_EVERY = 5,
+    SEED_STRIDE = 1000003,
 };
 
 /* A record's number and whose it is; its value repeats them. */
@@ -369,11 +370,11 @@ static void interrupt(log_run *run, uint64_t io, bool is_power_cut) {
     nq_thread thread;
     after = *run;
     after.log = NULL;
-    after.rng = (nq_rng){run->seed * 1000003 + io};
+    after.rng = (nq_rng){run->seed * SEED_STRIDE + io};
     after.is_power_cut = is_power_cut;
     snprintf(after.when, sizeof after.when, ", %s before I/O %llu",
              is_power_cut ? "power cut" : "end of the process", (unsigned long long)io);
-    if (nq_sim_vfs_clone(&after.ctx, run->disk, io, &after.disk) != NQ_OK) {
+    if (nq_sim_vfs_clone(&after.ctx, run->disk, after.rng.state, &after.disk) != NQ_OK) {
         fail_run(run, after.when, after.ctx.error.message);
         return;
     }

@@ -249,6 +249,62 @@ static void a_written_group_is_witness_enough(void **state) {
     tear_down(&f);
 }
 
+/* A log of segments of a MiB with more than 8 MiB of small groups, each synced before the next. */
+static void set_up_long(fixture *f) {
+    nq_lsn end;
+    uint64_t cut;
+    set_up(f);
+    f->segments.segment_bytes = 1 << 20;
+    f->segments.directory = "long";
+    assert_int_equal(nq_vfs_make_dir(&f->ctx, f->segments.vfs, "long"), NQ_OK);
+    assert_int_equal(nq_vfs_sync_dir(&f->ctx, f->segments.vfs, "."), NQ_OK);
+    assert_int_equal(nq_log_segments_create(&f->ctx, &f->segments, (nq_lsn){0}), NQ_OK);
+    assert_int_equal(reopen(f, (nq_lsn){0}, &end, &cut), 0);
+    while (nq_log_end(f->log).value < 8 << 20) {
+        append_durably(f, 20000);
+    }
+    nq_log_close(f->log);
+}
+
+static void what_a_long_damage_hides_is_refused_for_what_follows(void **state) {
+    (void)state;
+    enum { FIRST = 2, COUNT = 5 }; /* segments; longer than the search goes on without a sign */
+    fixture f;
+    nq_lsn end;
+    bool is_end = false;
+    nq_log_record record;
+    set_up_long(&f);
+    for (int i = FIRST; i < FIRST + COUNT; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "long/%016x.log", (unsigned)i);
+        assert_true(nq_sim_vfs_wipe(f.disk, path, 0, f.segments.segment_bytes));
+    }
+    open_log(&f, (nq_lsn){0});
+    nq_status status = NQ_OK;
+    while (status == NQ_OK && !is_end) {
+        status = nq_log_read(&f.ctx, f.log, &record, &end, &is_end);
+    }
+    assert_int_equal(status, NQ_LOG_CORRUPT);
+    tear_down(&f);
+}
+
+static void an_open_reads_only_some_of_the_room_behind_the_end(void **state) {
+    (void)state;
+    enum { ROOM_BYTES = 32 << 20, READ_BYTES_MAX = 8 << 20 };
+    fixture f;
+    nq_lsn end;
+    uint64_t cut;
+    set_up_long(&f);
+    reopen(&f, (nq_lsn){0}, &end, &cut);
+    nq_lsn last = append_durably(&f, 100);
+    assert_int_equal(nq_log_reserve(&f.ctx, f.log, ROOM_BYTES, 100), NQ_OK);
+    nq_log_close(f.log);
+    uint64_t before = nq_sim_vfs_get_stats(f.disk).read_bytes;
+    reopen(&f, (nq_lsn){nq_log_block_align(last.value)}, &end, &cut);
+    assert_true(nq_sim_vfs_get_stats(f.disk).read_bytes - before < READ_BYTES_MAX);
+    tear_down(&f);
+}
+
 static void a_broken_last_group_is_cut_and_reported(void **state) {
     (void)state;
     fixture f;
@@ -515,6 +571,8 @@ int main(void) {
         cmocka_unit_test(the_unsynced_part_of_the_log_is_bounded),
         cmocka_unit_test(a_broken_group_below_the_durable_end_is_refused_and_named),
         cmocka_unit_test(a_written_group_is_witness_enough),
+        cmocka_unit_test(what_a_long_damage_hides_is_refused_for_what_follows),
+        cmocka_unit_test(an_open_reads_only_some_of_the_room_behind_the_end),
         cmocka_unit_test(a_broken_last_group_is_cut_and_reported),
         cmocka_unit_test(a_missing_segment_is_refused),
         cmocka_unit_test(recycled_segments_do_not_speak_of_the_past),
