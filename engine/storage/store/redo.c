@@ -61,7 +61,6 @@ static nq_status begin(nq_ctx *ctx, nq_redo *redo, uint64_t generation) {
     NQ_TRY(nq__apply_begin(ctx, redo->store, generation, &redo->apply));
     redo->apply.may_use_reserve = true; /* it had room once */
     redo->apply.is_unseen_before = true;
-    redo->apply.is_unseen_before = true;
     return NQ_OK;
 }
 
@@ -118,6 +117,7 @@ static nq_status apply_changes(nq_ctx *ctx, nq_redo *redo, nq_redo_change *chang
     if (scratch == NULL) {
         return nq_fail_no_memory(ctx, "sorting what the log holds");
     }
+    /* And afterwards for reading ahead, which needs less. */
     charge(redo, held_bytes(redo) + count / 2 * sizeof *scratch);
     nq__redo_sort(changes, count, scratch);
     nq_heap_free(scratch);

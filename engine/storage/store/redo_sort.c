@@ -4,24 +4,25 @@
 
 enum { INSERTED_MAX = 8 };
 
-/* <0, 0, >0: by key. */
-static int compare_keys(const nq_redo_change *left, const nq_redo_change *right) {
-    if (left->head != right->head) {
-        return left->head < right->head ? -1 : 1;
-    }
-    return nq_bytes_compare(nq__redo_key(left), nq__redo_key(right));
-}
-
-static bool is_before(const nq_redo_change *left, const nq_redo_change *right) {
-    if (left->tree != right->tree) {
-        return left->tree < right->tree;
-    }
+/* Of one tree, with equal heads: what happened to the tree itself has none, and comes first. */
+static bool is_before_beyond_head(const nq_redo_change *left, const nq_redo_change *right) {
     bool is_left_of_key = nq__redo_is_of_key(left);
     if (is_left_of_key != nq__redo_is_of_key(right)) {
         return !is_left_of_key;
     }
-    int order = is_left_of_key ? compare_keys(left, right) : 0;
+    int order = nq_bytes_compare(nq__redo_key(left), nq__redo_key(right));
     return order != 0 ? order < 0 : left->sequence < right->sequence;
+}
+
+/* Mostly the heads tell. */
+static inline bool is_before(const nq_redo_change *left, const nq_redo_change *right) {
+    if (left->tree != right->tree) {
+        return left->tree < right->tree;
+    }
+    if (left->head != right->head) {
+        return left->head < right->head;
+    }
+    return is_before_beyond_head(left, right);
 }
 
 static void sort_few(nq_redo_change *changes, uint32_t count) {
@@ -39,12 +40,17 @@ static void sort_few(nq_redo_change *changes, uint32_t count) {
 static void merge(nq_redo_change *changes, uint32_t left_count, uint32_t count,
                   nq_redo_change *scratch) {
     memcpy(scratch, changes, left_count * sizeof *scratch);
-    uint32_t left = 0;
-    uint32_t right = left_count;
-    for (uint32_t to = 0; left < left_count; to++) {
-        bool is_right = right < count && is_before(&changes[right], &scratch[left]);
-        changes[to] = is_right ? changes[right++] : scratch[left++];
+    const nq_redo_change *left = scratch;
+    const nq_redo_change *right = changes + left_count;
+    const nq_redo_change *left_end = scratch + left_count;
+    const nq_redo_change *right_end = changes + count;
+    for (; left < left_end && right < right_end; changes++) {
+        bool is_right = is_before(right, left);
+        *changes = *(is_right ? right : left);
+        right += is_right;
+        left += !is_right;
     }
+    memcpy(changes, left, (size_t)(left_end - left) * sizeof *left);
 }
 
 void nq__redo_sort(nq_redo_change *changes, uint32_t count, nq_redo_change *scratch) {
