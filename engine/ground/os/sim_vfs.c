@@ -181,6 +181,32 @@ done:
     return leave_name(ctx, path, &call, status);
 }
 
+static bool is_empty(const nq_sim_vfs *disk, const char *directory) {
+    for (size_t i = 0; i < disk->now.count; i++) {
+        if (nq__sim_path_is_in(disk->now.items[i].path, directory)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static nq_status sim_remove_dir(nq_ctx *ctx, nq_vfs *vfs, const char *path) {
+    name_call call;
+    nq_status status = enter_name(ctx, vfs, path, &call);
+    if (status != NQ_OK) {
+        goto done;
+    }
+    call.disk->stats.others++;
+    const nq__sim_inode *inode = nq__sim_names_find(&call.disk->now, call.path);
+    if (inode != NULL && (!inode->is_dir || !is_empty(call.disk, call.path))) {
+        status = nq__sim_fail(ctx, "remove the directory", path, "it is a file, or not empty");
+    } else if (inode != NULL) {
+        nq__sim_names_change(call.disk, call.path, NULL, NULL);
+    }
+done:
+    return leave_name(ctx, path, &call, status);
+}
+
 static bool is_directory(const nq_sim_vfs *disk, const char *path) {
     const nq__sim_inode *inode = nq__sim_names_find(&disk->now, path);
     return nq__sim_path_is_root(path) || (inode != NULL && inode->is_dir);
@@ -245,6 +271,7 @@ const nq_vfs_vtable nq__sim_vfs_vtable = {
     .rename = sim_rename,
     .unlink = sim_unlink,
     .make_dir = sim_make_dir,
+    .remove_dir = sim_remove_dir,
     .sync_dir = sim_sync_dir,
     .list_dir = sim_list_dir,
     .lock_file = sim_lock_file,

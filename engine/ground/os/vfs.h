@@ -46,6 +46,7 @@ typedef struct nq_vfs_vtable {
     nq_status (*rename)(nq_ctx *ctx, nq_vfs *vfs, const char *from, const char *to);
     nq_status (*unlink)(nq_ctx *ctx, nq_vfs *vfs, const char *path);
     nq_status (*make_dir)(nq_ctx *ctx, nq_vfs *vfs, const char *path);
+    nq_status (*remove_dir)(nq_ctx *ctx, nq_vfs *vfs, const char *path);
     nq_status (*sync_dir)(nq_ctx *ctx, nq_vfs *vfs, const char *path);
     nq_status (*list_dir)(nq_ctx *ctx, nq_vfs *vfs, const char *path,
                           void (*visit)(void *user, const char *name), void *user);
@@ -83,6 +84,12 @@ static inline nq_status nq_vfs_unlink(nq_ctx *ctx, nq_vfs *vfs, const char *path
 /* One level; one that is there is no failure. */
 static inline nq_status nq_vfs_make_dir(nq_ctx *ctx, nq_vfs *vfs, const char *path) {
     return vfs->vtable->make_dir(ctx, vfs, path);
+}
+
+/* Which must be empty; one that is not there is no failure. Durable after sync_dir of its parent.
+ */
+static inline nq_status nq_vfs_remove_dir(nq_ctx *ctx, nq_vfs *vfs, const char *path) {
+    return vfs->vtable->remove_dir(ctx, vfs, path);
 }
 
 /* Makes creations, renames and unlinks in the directory durable. */

@@ -213,6 +213,13 @@ static nq_status posix_make_dir(nq_ctx *ctx, nq_vfs *vfs, const char *path) {
     return fail_errno(ctx, code, "cannot make the directory", path);
 }
 
+static nq_status posix_remove_dir(nq_ctx *ctx, nq_vfs *vfs, const char *path) {
+    (void)vfs;
+    return rmdir(path) == 0 || errno == ENOENT
+               ? NQ_OK
+               : fail_errno(ctx, errno, "cannot remove the directory", path);
+}
+
 static nq_status posix_sync_dir(nq_ctx *ctx, nq_vfs *vfs, const char *path) {
     (void)vfs;
     int descriptor = open_retrying(path, O_RDONLY | O_DIRECTORY);
@@ -266,6 +273,7 @@ static const nq_vfs_vtable vfs_vtable = {
     .rename = posix_rename,
     .unlink = posix_unlink,
     .make_dir = posix_make_dir,
+    .remove_dir = posix_remove_dir,
     .sync_dir = posix_sync_dir,
     .list_dir = posix_list_dir,
     .lock_file = posix_lock_file,
