@@ -5,6 +5,7 @@
 #include "engine/ground/base/heap.h"
 #include "engine/ground/obs/metrics.h"
 #include "engine/ground/os/clock.h"
+#include "engine/storage/upgrade/upgrade.h"
 
 enum { STATEMENT_BYTES_DEFAULT = 256 << 20 };
 
@@ -37,7 +38,10 @@ nq_status nq_database_open(nq_ctx *ctx, nq_vfs *vfs, const char *directory,
         chosen->statement_bytes_max > 0 ? chosen->statement_bytes_max : STATEMENT_BYTES_DEFAULT;
     nq_mutex_init(&database->mutex, NQ_LOCK_DATABASE);
     nq_cond_init(&database->requests_changed);
-    nq_status status = nq_store_open(ctx, vfs, directory, &store_options, &database->store);
+    nq_status status = nq_upgrade_prepare(ctx, vfs, directory);
+    if (status == NQ_OK) {
+        status = nq_store_open(ctx, vfs, directory, &store_options, &database->store);
+    }
     if (status == NQ_OK) {
         status = nq_catalog_open(ctx, database->store, nq_clock_realtime_us, &database->catalog);
         if (status != NQ_OK) {

@@ -24,6 +24,7 @@ typedef struct nq_database_options {
     uint64_t txn_bytes_max;        /* uncommitted writes of one transaction [64 MiB] */
 } nq_database_options;
 
+/* A directory of an older format fails with NQ_UPGRADE_NEEDED and is left alone (upgrade.h). */
 nq_status nq_database_open(nq_ctx *ctx, nq_vfs *vfs, const char *directory,
                            const nq_database_options *options, nq_database **out_database);
 nq_status nq_database_close(nq_ctx *ctx, nq_database *database);

@@ -29,8 +29,13 @@ static nq_status open_database(nq_ctx *ctx, nq_app *app) {
         .statement_bytes_max = config->limit_statement_memory_bytes,
         .txn_bytes_max = config->limit_transaction_bytes,
     };
-    NQ_TRY(
-        nq_database_open(ctx, nq_vfs_posix(), config->data_dir, &options, &app->service.database));
+    nq_status status =
+        nq_database_open(ctx, nq_vfs_posix(), config->data_dir, &options, &app->service.database);
+    if (status == NQ_UPGRADE_NEEDED) {
+        nq_error_set_hint(&ctx->error, "Run: neuroquantumd --upgrade --data-dir %s",
+                          config->data_dir);
+    }
+    NQ_TRY(status);
     return nq_server_id_load(ctx, nq_vfs_posix(), config->data_dir, app->service.server_id);
 }
 

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "engine/api/upgrade.h"
 #include "engine/ground/base/heap.h"
 #include "engine/ground/os/signal.h"
 #include "engine/ground/os/thread.h"
@@ -179,6 +180,25 @@ static void print_version(void) {
     printf("neuroquantumd %s (%s, gRPC %s, %s)\n", nq_version(), nq_build(), grpc, nq_platform());
 }
 
+static int upgrade(nq_ctx *ctx, const nq_config *config) {
+    nq_database_upgrade_result result;
+    const char *directory = config->data_dir;
+    if (nq_database_upgrade(ctx, nq_vfs_posix(), directory, config->storage_cache_bytes, &result) !=
+        NQ_OK) {
+        complain("cannot upgrade", &ctx->error);
+        return EXIT_DATABASE;
+    }
+    if (!result.was_needed) {
+        printf("%s is of this version's format already\n", directory);
+        return EXIT_DONE;
+    }
+    printf("%s is upgraded: %llu entries, %llu commits from the log. The old files are in "
+           "%s/format-1; remove them when you no longer want to go back.\n",
+           directory, (unsigned long long)result.entries, (unsigned long long)result.commits,
+           directory);
+    return EXIT_DONE;
+}
+
 static int run_command(nq_ctx *ctx, const nq_config *config, nq_config_command command) {
     switch (command) {
     case NQ_COMMAND_HELP:
@@ -190,6 +210,8 @@ static int run_command(nq_ctx *ctx, const nq_config *config, nq_config_command c
     case NQ_COMMAND_CHECK:
         nq_config_print_effective(config, stdout);
         return EXIT_DONE;
+    case NQ_COMMAND_UPGRADE:
+        return upgrade(ctx, config);
     case NQ_COMMAND_PRINT_DEFAULT:
         nq_config_print_defaults(stdout);
         return EXIT_DONE;

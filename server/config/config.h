@@ -72,6 +72,7 @@ typedef enum nq_config_command {
     NQ_COMMAND_HELP,            /* --help */
     NQ_COMMAND_VERSION,         /* --version */
     NQ_COMMAND_CHECK,           /* --check-config */
+    NQ_COMMAND_UPGRADE,         /* --upgrade */
     NQ_COMMAND_PRINT_DEFAULT,   /* --print-default-config */
     NQ_COMMAND_PRINT_REFERENCE, /* --print-config-reference */
 } nq_config_command;
@@ -84,7 +85,8 @@ typedef struct nq_config_sources {
 } nq_config_sources;
 
 /* Fails with NQ_INVALID_ARGUMENT, saying where (flag, variable, or file and line) and what was
- * meant. A command other than RUN and CHECK ends the reading: settings are then the defaults. */
+ * meant. A command other than RUN, CHECK and UPGRADE ends the reading: settings are then the
+ * defaults. */
 nq_status nq_config_load(nq_ctx *ctx, nq_arena *arena, const nq_config_sources *sources,
                          nq_config *out_config, nq_config_command *out_command);
 

@@ -16,6 +16,7 @@ static const command_flag command_flags[] = {
     {"-h", NQ_COMMAND_HELP},
     {"--version", NQ_COMMAND_VERSION},
     {"--check-config", NQ_COMMAND_CHECK},
+    {"--upgrade", NQ_COMMAND_UPGRADE},
     {"--print-default-config", NQ_COMMAND_PRINT_DEFAULT},
     {"--print-config-reference", NQ_COMMAND_PRINT_REFERENCE},
 };
@@ -172,6 +173,11 @@ static bool is_command(const char *argument) {
     return false;
 }
 
+static bool needs_settings(nq_config_command command) {
+    return command == NQ_COMMAND_RUN || command == NQ_COMMAND_CHECK ||
+           command == NQ_COMMAND_UPGRADE;
+}
+
 nq_status nq_config_load(nq_ctx *ctx, nq_arena *arena, const nq_config_sources *sources,
                          nq_config *out_config, nq_config_command *out_command) {
     const char *variable_path = NULL, *flag_path = NULL;
@@ -179,7 +185,7 @@ nq_status nq_config_load(nq_ctx *ctx, nq_arena *arena, const nq_config_sources *
     *out_command = NQ_COMMAND_RUN;
     NQ_TRY(nq_config_init(ctx, arena, out_config));
     find_command(sources->arguments, out_command, &flag_path);
-    if (*out_command != NQ_COMMAND_RUN && *out_command != NQ_COMMAND_CHECK) {
+    if (!needs_settings(*out_command)) {
         return NQ_OK;
     }
     /* The environment may name the file, yet its settings override the file's: read it twice. */

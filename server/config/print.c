@@ -63,6 +63,7 @@ void nq_config_print_help(FILE *file) {
             "Serves one database directory over gRPC.\n\n"
             "  --config FILE              read settings from a YAML file (or NEUROQUANTUM_CONFIG)\n"
             "  --check-config             read everything, print what would be in force, and exit\n"
+            "  --upgrade                  bring an older data directory to this format, and exit\n"
             "  --print-default-config     print a file with every default, and exit\n"
             "  --print-config-reference   print docs/reference/config.md, and exit\n"
             "  --version                  print the version, and exit\n"
