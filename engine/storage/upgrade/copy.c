@@ -3,9 +3,9 @@
 #include "engine/storage/upgrade/upgrade_internal.h"
 
 enum {
-    TREES_MAX = 1 << 24, /* each id that is passed over costs a microsecond or two */
-    TXN_BYTES = 8 << 20, /* of keys and values, before a commit */
-    CHECKPOINT_TXNS = 8, /* before the log is let go of */
+    TREES_MAX = 1 << 24,  /* each id that is passed over costs a microsecond or two */
+    TXN_BYTES = 4 << 20,  /* of keys and values, before a commit */
+    LOG_BYTES = 16 << 20, /* before a checkpoint lets go of it */
 };
 
 static const nq_txn_options writing = {.isolation = NQ_REPEATABLE_READ};
@@ -82,7 +82,7 @@ static nq_status copy_some(nq_ctx *ctx, nq_legacy_cursor *cursor, nq_txn *txn, n
 static nq_status copy_tree(nq_ctx *ctx, nq_legacy_cursor *cursor, nq_store *store, nq_tree_id tree,
                            uint64_t *io_entries) {
     bool is_end = false;
-    for (uint32_t turn = 1; !is_end; turn++) {
+    while (!is_end) {
         nq_txn *txn;
         NQ_TRY(nq_txn_begin(ctx, store, &writing, &txn));
         nq_status status = copy_some(ctx, cursor, txn, tree, io_entries, &is_end);
@@ -91,11 +91,16 @@ static nq_status copy_tree(nq_ctx *ctx, nq_legacy_cursor *cursor, nq_store *stor
             return status;
         }
         NQ_TRY(nq_txn_commit(ctx, txn, &lazily, NULL));
-        if (turn % CHECKPOINT_TXNS == 0) {
-            NQ_TRY(nq_store_checkpoint(ctx, store, NULL));
-        }
+        NQ_TRY(nq__copy_checkpoint(ctx, store));
     }
     return NQ_OK;
+}
+
+nq_status nq__copy_checkpoint(nq_ctx *ctx, nq_store *store) {
+    nq_store_stats stats;
+    nq_store_get_stats(store, &stats);
+    bool is_due = stats.log_bytes / LOG_BYTES > stats.checkpoints;
+    return is_due ? nq_store_checkpoint(ctx, store, NULL) : NQ_OK;
 }
 
 nq_status nq__copy_trees(nq_ctx *ctx, nq_legacy_file *file, const nq_legacy_trees *trees,

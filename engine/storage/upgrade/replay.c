@@ -2,7 +2,7 @@
  * without a commit behind them were never acknowledged. */
 #include "engine/storage/upgrade/upgrade_internal.h"
 
-enum { TIME_BYTES = 8, CHECKPOINT_COMMITS = 1000 };
+enum { TIME_BYTES = 8 };
 
 /* ---- Which trees there will be ---- */
 
@@ -113,7 +113,7 @@ static nq_status commit(nq_ctx *ctx, nq_store *store, nq_txn *txn, uint64_t *io_
     const nq_commit_options lazily = {.durability = NQ_LAZY};
     NQ_TRY(nq_txn_commit(ctx, txn, &lazily, NULL));
     ++*io_commits;
-    return *io_commits % CHECKPOINT_COMMITS == 0 ? nq_store_checkpoint(ctx, store, NULL) : NQ_OK;
+    return nq__copy_checkpoint(ctx, store);
 }
 
 nq_status nq__replay_commits(nq_ctx *ctx, nq_log *log, uint64_t generation, nq_store *store,

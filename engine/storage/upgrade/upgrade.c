@@ -149,7 +149,8 @@ static nq_status upgrade_locked(nq_ctx *ctx, run *r) {
     path_of(r, "/data.nqdb", path);
     NQ_TRY(nq_legacy_file_find_version(ctx, r->vfs, path, &version));
     r->result->was_needed = version != NQ_LEGACY_VERSION_NEXT;
-    return r->result->was_needed ? convert(ctx, r) : NQ_OK;
+    /* Else an empty directory may be left of an upgrade whose last step a crash undid. */
+    return r->result->was_needed ? convert(ctx, r) : nq__swap_clear(ctx, r->vfs, r->directory);
 }
 
 static nq_status check_directory(nq_ctx *ctx, const char *directory) {

@@ -31,6 +31,9 @@ nq_status nq__copy_make_trees(nq_ctx *ctx, nq_store *store, const nq__tree_ids *
 nq_status nq__copy_trees(nq_ctx *ctx, nq_legacy_file *file, const nq_legacy_trees *trees,
                          nq_store *store, uint64_t *io_entries);
 
+/* A checkpoint once in so much log: the new store has no background. After a commit. */
+nq_status nq__copy_checkpoint(nq_ctx *ctx, nq_store *store);
+
 /* ---- compare.c ---- */
 
 /* Reads both again, side by side; a difference is NQ_BUG. */

@@ -191,6 +191,10 @@ static void commands_are_found_wherever_they_stand(void **state) {
     assert_int_equal(load(f, check, NULL), NQ_OK);
     assert_int_equal(f->command, NQ_COMMAND_CHECK);
     assert_string_equal(f->config.listen, ":1");
+    const char *const upgrade[] = {"--data-dir", "old", "--upgrade", NULL};
+    assert_int_equal(load(f, upgrade, NULL), NQ_OK);
+    assert_int_equal(f->command, NQ_COMMAND_UPGRADE);
+    assert_string_equal(f->config.data_dir, "old");
 }
 
 static void addresses_are_split_into_host_and_port(void **state) {

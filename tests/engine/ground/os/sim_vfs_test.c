@@ -573,6 +573,28 @@ static void append_name(void *user, const char *name) {
     strcat(user, " ");
 }
 
+static void only_an_empty_directory_is_removed(void **state) {
+    (void)state;
+    unsigned came_back = 0;
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        nq_sim_vfs *disk = make_disk(&(nq_sim_options){.seed = seed});
+        nq_vfs *vfs = nq_sim_vfs_as_vfs(disk);
+        assert_int_equal(nq_vfs_make_dir(&ctx, vfs, "d"), NQ_OK);
+        sync_dir(disk, ".");
+        nq_file_close(open_file(disk, "d/a", NQ_OPEN_CREATE));
+        assert_int_equal(nq_vfs_remove_dir(&ctx, vfs, "d"), NQ_IO_ERROR);
+        assert_int_equal(nq_vfs_remove_dir(&ctx, vfs, "d/a"), NQ_IO_ERROR);
+        assert_int_equal(nq_vfs_unlink(&ctx, vfs, "d/a"), NQ_OK);
+        assert_int_equal(nq_vfs_remove_dir(&ctx, vfs, "d"), NQ_OK);
+        assert_int_equal(nq_vfs_remove_dir(&ctx, vfs, "d"), NQ_OK);
+        assert_false(exists(disk, "d"));
+        nq_sim_vfs_crash(disk);
+        came_back += exists(disk, "d");
+        nq_sim_vfs_destroy(disk);
+    }
+    assert_in_range(came_back, 5, 45);
+}
+
 static void listing_shows_one_directory_and_misuse_is_refused(void **state) {
     (void)state;
     nq_sim_vfs *disk = make_disk(&(nq_sim_options){.seed = 1});
@@ -757,6 +779,7 @@ int main(void) {
         cmocka_unit_test(bad_sectors_stay_unreadable_until_they_are_written),
         cmocka_unit_test(a_wiped_range_is_zero_now_and_after_a_crash),
         cmocka_unit_test(a_lock_is_exclusive_and_ends_with_the_file_or_the_power),
+        cmocka_unit_test(only_an_empty_directory_is_removed),
         cmocka_unit_test(listing_shows_one_directory_and_misuse_is_refused),
         cmocka_unit_test(an_unlinked_file_lives_until_it_is_closed),
         cmocka_unit_test(clones_crash_at_every_io_without_harm_to_the_original),

@@ -146,6 +146,24 @@ static void names_are_renamed_removed_listed_and_synced(void **state) {
     assert_int_equal(nq_vfs_make_dir(&ctx, vfs, path), NQ_IO_ERROR); /* a file has that name */
 }
 
+static void only_an_empty_directory_is_removed(void **state) {
+    (void)state;
+    nq_vfs *vfs = nq_vfs_posix();
+    char inside[320];
+    bool exists;
+    (void)snprintf(inside, sizeof(inside), "%s/inside", other);
+    assert_int_equal(nq_vfs_make_dir(&ctx, vfs, other), NQ_OK);
+    nq_file_close(open_file(inside, NQ_OPEN_CREATE));
+    assert_int_equal(nq_vfs_remove_dir(&ctx, vfs, other), NQ_IO_ERROR);
+    assert_int_equal(nq_vfs_unlink(&ctx, vfs, inside), NQ_OK);
+    assert_int_equal(nq_vfs_remove_dir(&ctx, vfs, other), NQ_OK);
+    assert_int_equal(nq_vfs_exists(&ctx, vfs, other, &exists), NQ_OK);
+    assert_false(exists);
+    assert_int_equal(nq_vfs_remove_dir(&ctx, vfs, other), NQ_OK); /* gone: no failure */
+    nq_file_close(open_file(other, NQ_OPEN_CREATE));
+    assert_int_equal(nq_vfs_remove_dir(&ctx, vfs, other), NQ_IO_ERROR); /* a file has that name */
+}
+
 static void a_lock_keeps_out_this_process_and_others_until_it_is_closed(void **state) {
     (void)state;
     nq_vfs *vfs = nq_vfs_posix();
@@ -197,6 +215,7 @@ int main(void) {
         WITH_DIRECTORY(a_prefetch_changes_nothing_wherever_it_points),
         WITH_DIRECTORY(open_flags_mean_what_they_say),
         WITH_DIRECTORY(names_are_renamed_removed_listed_and_synced),
+        WITH_DIRECTORY(only_an_empty_directory_is_removed),
         WITH_DIRECTORY(a_lock_keeps_out_this_process_and_others_until_it_is_closed),
         WITH_DIRECTORY(a_full_device_is_told_from_other_failures),
         WITH_DIRECTORY(a_lack_of_memory_leaves_nothing_open),
