@@ -8,7 +8,7 @@ run() {
     echo "nightly: $*"
     "$@" || failures=$((failures + 1))
 }
-run bazel test --noshow_progress --test_timeout=14400 --test_env=NQ_CRASH_SEEDS="${NQ_CRASH_SEEDS:-5000}" \
+run bazel test --noshow_progress --test_timeout=14400 --test_env=NQ_CRASH_SEEDS="${NQ_CRASH_SEEDS:-1000}" \
     --test_env=NQ_HISTORY_SEEDS="${NQ_HISTORY_SEEDS:-50000}" --test_env=NQ_MODEL_SEEDS="${NQ_MODEL_SEEDS:-5000}" \
     --test_env=NQ_KILL_ROUNDS="${NQ_KILL_ROUNDS:-1000}" \
     --test_env=NQ_DAMAGE_ROWS="${NQ_DAMAGE_ROWS:-1000000}" --test_env=NQ_CORPORA="${NQ_CORPORA:-}" //tests/engine/... //tests/sql/... //tests/crash/...

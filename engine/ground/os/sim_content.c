@@ -45,9 +45,6 @@ void nq__sim_inode_release(nq_sim_vfs *disk, nq__sim_inode *inode) {
         link = &(*link)->next;
     }
     *link = inode->next;
-    if (disk->last_written == inode) {
-        disk->last_written = NULL;
-    }
     for (size_t i = 0; i < inode->block_count; i++) {
         release_block(inode->blocks[i]);
     }
@@ -350,34 +347,63 @@ void nq__sim_content_settle(nq_sim_vfs *disk, nq__sim_inode *inode, bool keeps_s
     }
 }
 
-void nq__sim_content_damage(nq_sim_vfs *disk, nq__sim_inode *inode, uint64_t offset,
-                            uint64_t bytes) {
-    uint64_t reach = disk->options.collateral_bytes;
-    bool is_before = nq_rng_below(&disk->rng, 2) == 0;
-    uint64_t low = offset + bytes;
-    uint64_t high = low + reach;
-    if (is_before) {
-        low = offset > reach ? offset - reach : 0;
-        high = offset;
+/* ---- Collateral damage ---- */
+
+static bool is_dirty(const nq__sim_inode *inode, uint64_t sector) {
+    const nq__sim_block *block = block_at(inode, sector / SIM_SECTORS_PER_BLOCK);
+    return block != NULL && (block->dirty >> (sector % SIM_SECTORS_PER_BLOCK) & 1) != 0;
+}
+
+/* Garbles the disk's sectors of [start, end). What awaits a sync keeps its place in the page cache,
+ * to be settled. */
+static void garble_range(nq_sim_vfs *disk, nq__sim_inode *inode, uint64_t start, uint64_t end) {
+    for (uint64_t sector = start / NQ_SIM_SECTOR_BYTES; sector * NQ_SIM_SECTOR_BYTES < end;
+         sector++) {
+        nq__sim_block *block = make_block(inode, sector / SIM_SECTORS_PER_BLOCK);
+        uint32_t within = (uint32_t)(sector % SIM_SECTORS_PER_BLOCK);
+        uint8_t *durable = sector_of(block->durable, within);
+        garble(&disk->rng, durable, sector_of(block->before, within));
+        if (!is_dirty(inode, sector)) {
+            memcpy(sector_of(block->now, within), durable, NQ_SIM_SECTOR_BYTES);
+        }
+        disk->stats.sectors_garbled++;
     }
+}
+
+/* Garbles some, or now and then all, of what the disk has in [low, high). */
+static void garble_within(nq_sim_vfs *disk, nq__sim_inode *inode, uint64_t low, uint64_t high) {
+    enum { ALL_EVERY = 4 };
     high = high < inode->durable_bytes ? high : inode->durable_bytes;
     if (low >= high) {
         return;
     }
     uint64_t start = low + nq_rng_below(&disk->rng, high - low);
     uint64_t end = start + 1 + nq_rng_below(&disk->rng, high - start);
-    for (uint64_t sector = start / NQ_SIM_SECTOR_BYTES; sector * NQ_SIM_SECTOR_BYTES < end;
-         sector++) {
-        nq__sim_block *block = make_block(inode, sector / SIM_SECTORS_PER_BLOCK);
-        uint32_t within = (uint32_t)(sector % SIM_SECTORS_PER_BLOCK);
-        garble(&disk->rng, sector_of(block->durable, within), sector_of(block->before, within));
-        disk->stats.sectors_garbled++;
+    bool is_all = nq_rng_below(&disk->rng, ALL_EVERY) == 0;
+    garble_range(disk, inode, is_all ? low : start, is_all ? high : end);
+}
+
+void nq__sim_content_damage(nq_sim_vfs *disk, nq__sim_inode *inode) {
+    uint64_t reach = disk->options.collateral_bytes;
+    uint64_t last = (uint64_t)inode->dirty_high * SIM_SECTORS_PER_BLOCK;
+    for (uint64_t at = (uint64_t)inode->dirty_low * SIM_SECTORS_PER_BLOCK; at < last; at++) {
+        if (!is_dirty(inode, at)) {
+            continue;
+        }
+        uint64_t low = at * NQ_SIM_SECTOR_BYTES;
+        while (is_dirty(inode, at)) {
+            at++;
+        }
+        uint64_t high = at * NQ_SIM_SECTOR_BYTES;
+        if (nq_rng_below(&disk->rng, 2) == 0) {
+            garble_within(disk, inode, low > reach ? low - reach : 0, low);
+        }
+        if (nq_rng_below(&disk->rng, 2) == 0) {
+            garble_within(disk, inode, high, high + reach);
+        }
     }
     zero_beyond(inode, inode->durable_bytes, true); /* I1 */
-    for (uint64_t i = start / SIM_BLOCK_BYTES; i * SIM_BLOCK_BYTES < end; i++) {
-        nq__sim_block *block = own_block(inode, i);
-        memcpy(block->now, block->durable, SIM_BLOCK_BYTES);
-    }
+    zero_beyond(inode, inode->now_bytes, false);
 }
 
 /* ---- Spoiling ---- */

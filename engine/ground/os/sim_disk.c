@@ -109,11 +109,6 @@ nq_status nq_sim_vfs_clone(nq_ctx *ctx, nq_sim_vfs *disk, uint64_t seed, nq_sim_
         inode->clone = nq__sim_inode_clone(copy, inode);
     }
     nq__sim_names_clone(copy, disk);
-    if (disk->last_written != NULL) {
-        copy->last_written = disk->last_written->clone;
-        copy->last_written_offset = disk->last_written_offset;
-        copy->last_written_bytes = disk->last_written_bytes;
-    }
     for (nq__sim_inode *inode = disk->inodes; inode != NULL; inode = inode->next) {
         nq__sim_inode_release(copy, inode->clone); /* nameless ones go: nothing is open here */
         inode->clone = NULL;
@@ -152,14 +147,12 @@ void nq_sim_vfs_restart(nq_sim_vfs *disk) {
         goto done;
     }
     for (nq__sim_inode *inode = disk->inodes; inode != NULL; inode = inode->next) {
+        if (disk->options.collateral_damage) {
+            nq__sim_content_damage(disk, inode);
+        }
         nq__sim_content_settle(disk, inode, false);
         inode->is_locked = false;
     }
-    if (disk->options.collateral_damage && disk->last_written != NULL) {
-        nq__sim_content_damage(disk, disk->last_written, disk->last_written_offset,
-                               disk->last_written_bytes);
-    }
-    disk->last_written = NULL;
     nq__sim_names_settle(disk);
     disk->boot++;
     disk->is_on = true;

@@ -71,10 +71,6 @@ struct nq_sim_vfs {
     nq__sim_change *changes;
     size_t change_count;
     size_t change_room;
-    nq__sim_inode
-        *last_written; /* where the last write not synced went; borrowed, NULL when gone */
-    uint64_t last_written_offset;
-    uint64_t last_written_bytes;
     uint64_t fault_at[NQ_SIM_FAULT_COUNT]; /* the I/O number from which it strikes, 0: none */
     void (*observe)(void *user, uint64_t io);
     void *observe_user;
@@ -133,9 +129,9 @@ void nq__sim_content_write_back(nq__sim_inode *inode, nq_rng *rng);
 /* Decides what of the undecided is on the disk; the page cache then holds the same.
  * `keeps_size`: the size in memory survives, as after a failed sync. */
 void nq__sim_content_settle(nq_sim_vfs *disk, nq__sim_inode *inode, bool keeps_size);
-/* Garbles sectors within options.collateral_bytes before or behind a write, durable ones too. */
-void nq__sim_content_damage(nq_sim_vfs *disk, nq__sim_inode *inode, uint64_t offset,
-                            uint64_t bytes);
+/* Garbles sectors within options.collateral_bytes before and behind whatever awaits a sync, durable
+ * ones too; to be settled afterwards. */
+void nq__sim_content_damage(nq_sim_vfs *disk, nq__sim_inode *inode);
 bool nq__sim_content_flip_bit(nq__sim_inode *inode, uint64_t offset, unsigned bit);
 /* The block of `offset` is noise from now on, in the page cache and on the disk. */
 void nq__sim_content_rot(nq__sim_inode *inode, uint64_t offset, nq_rng *rng);

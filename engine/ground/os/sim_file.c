@@ -122,9 +122,6 @@ static void write_content(nq_sim_vfs *disk, nq__sim_inode *inode, uint64_t offse
     }
     if (!is_lost) {
         nq__sim_content_write(inode, offset, source, bytes);
-        disk->last_written = inode;
-        disk->last_written_offset = offset;
-        disk->last_written_bytes = bytes;
     }
     if (end > inode->now_bytes) {
         nq__sim_content_resize(inode, end); /* the size is the file system's, and is not lost */
@@ -184,9 +181,6 @@ static nq_status sim_sync_data(nq_ctx *ctx, nq_file *base) {
         status = nq__sim_fail(ctx, "sync", file->path, "injected");
     } else if (!is_cut) {
         nq__sim_content_sync(file->inode);
-        if (disk->last_written == file->inode) {
-            disk->last_written = NULL;
-        }
     }
 done:
     return nq__sim_leave(ctx, disk, file->path, was_exempt, is_cut, status);

@@ -11,9 +11,9 @@
  * between. Each name changed since its directory's last sync is the new or the old one,
  * independently, but a rename happens whole or not at all and changes of one name happen in their
  * order. Meanwhile sectors may reach the disk on their own (writeback_ppm), so that an older
- * version of a sector written twice can be what is found. With collateral_damage a write cut short
- * also garbles what lies up to 64 KiB before or behind it in the file, synced or not: flash
- * translation layers do that.
+ * version of a sector written twice can be what is found. With collateral_damage the cut also
+ * garbles what lies up to 64 KiB before and behind every write that awaits a sync, in its file,
+ * synced or not: flash translation layers do that.
  *
  * A campaign over every I/O of a run, each with its own recovery, costs one run: the observer is
  * called before each I/O and may clone the disk, cut the clone's power and recover from that.

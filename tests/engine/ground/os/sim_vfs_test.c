@@ -400,6 +400,45 @@ static void collateral_damage_stays_within_its_reach_of_the_whole_write(void **s
     }
 }
 
+/* Whether anything within `reach` before or behind the 4 KiB at `at` is no longer the 'o' it was.
+ */
+static bool is_damaged_near(nq_file *file, uint64_t at, uint32_t reach) {
+    bool is_damaged = false;
+    for (uint64_t i = at - reach; i < at + 4096 + reach; i += NQ_SIM_SECTOR_BYTES) {
+        is_damaged = is_damaged || (get(file, i) != 'o' && (i < at || i >= at + 4096));
+    }
+    return is_damaged;
+}
+
+static void collateral_damage_is_near_every_write_that_awaits_a_sync_and_no_other(void **state) {
+    (void)state;
+    enum { REACH = 4 << 10, SYNCED_AT = 16 << 10, FIRST_AT = 32 << 10, SECOND_AT = 48 << 10 };
+    unsigned first = 0;
+    unsigned second = 0;
+    unsigned both = 0;
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        nq_sim_vfs *disk = make_disk(
+            &(nq_sim_options){.seed = seed, .collateral_damage = true, .collateral_bytes = REACH});
+        nq_file *file = make_durable(disk, 64 << 10);
+        put(file, SYNCED_AT, 'o', 4096);
+        assert_int_equal(nq_file_sync_data(&ctx, file), NQ_OK);
+        put(file, FIRST_AT, 'o', 4096);
+        put(file, SECOND_AT, 'o', 4096);
+        file = crash_and_reopen(disk, file);
+        assert_false(is_damaged_near(file, SYNCED_AT, REACH));
+        bool is_first = is_damaged_near(file, FIRST_AT, REACH);
+        bool is_second = is_damaged_near(file, SECOND_AT, REACH);
+        first += is_first;
+        second += is_second;
+        both += is_first && is_second;
+        nq_file_close(file);
+        nq_sim_vfs_destroy(disk);
+    }
+    assert_in_range(first, 10, 50);
+    assert_in_range(second, 10, 50);
+    assert_in_range(both, 5, 40);
+}
+
 static void a_failed_sync_drops_pages_and_the_next_one_succeeds(void **state) {
     (void)state;
     unsigned dropped = 0;
@@ -773,6 +812,7 @@ int main(void) {
         cmocka_unit_test(power_fails_at_the_chosen_io_and_stays_off_until_restart),
         cmocka_unit_test(the_same_seed_gives_the_same_disk),
         cmocka_unit_test(collateral_damage_stays_within_its_reach_of_the_whole_write),
+        cmocka_unit_test(collateral_damage_is_near_every_write_that_awaits_a_sync_and_no_other),
         cmocka_unit_test(a_failed_sync_drops_pages_and_the_next_one_succeeds),
         cmocka_unit_test(a_full_disk_says_so_and_takes_more_after_something_is_removed),
         cmocka_unit_test(faults_strike_once_when_scheduled),

@@ -43,11 +43,14 @@ nq_status pages_checkpoint_all(nq_ctx *ctx, nq_pager *pager, uint32_t page_count
 }
 
 void pages_init(pages *p, uint64_t seed, uint32_t lane_blocks) {
+    pages_init_on(p, &(nq_sim_options){.seed = seed}, lane_blocks);
+}
+
+void pages_init_on(pages *p, const nq_sim_options *sim, uint32_t lane_blocks) {
     memset(p, 0, sizeof *p);
     nq_ctx_init(&p->ctx, NULL);
-    p->rng.state = seed;
-    nq_sim_options sim = {.seed = seed};
-    must(&p->ctx, nq_sim_vfs_create(&p->ctx, &sim, &p->disk));
+    p->rng.state = sim->seed;
+    must(&p->ctx, nq_sim_vfs_create(&p->ctx, sim, &p->disk));
     p->pager = pages_make_pager(&p->ctx, p->disk, lane_blocks);
     p->root = (nq_pager_root){.log_salt = salt, .log_segment_bytes = 4096};
     must(&p->ctx, nq_space_init(&p->ctx, &p->space, NQ_PAGE_ID_FIRST));
@@ -60,15 +63,17 @@ void pages_deinit(pages *p) {
 }
 
 void pages_make(uint32_t id, uint64_t generation, nq_page *out_page) {
+    enum { ENTRIES_MAX = 35, VALUE_WORDS = 25 };
     nq_rng rng = {generation * 1000003 + id};
-    uint8_t value[200];
+    uint64_t value[VALUE_WORDS];
     nq_page_init(out_page, (nq_page_id){id}, generation, NQ_PAGE_LEAF);
-    uint64_t entries = nq_rng_below(&rng, 36);
-    bool is_noise = nq_rng_below(&rng, 3) == 0;
+    bool is_dense = (generation & PAGES_DENSE) != 0;
+    uint64_t entries = is_dense ? ENTRIES_MAX : nq_rng_below(&rng, ENTRIES_MAX + 1);
+    bool is_noise = is_dense || nq_rng_below(&rng, 3) == 0;
     for (uint32_t i = 0; i < entries; i++) {
         uint32_t key = __builtin_bswap32(i);
-        for (size_t b = 0; b < sizeof value; b++) {
-            value[b] = is_noise ? (uint8_t)nq_rng_next(&rng) : (uint8_t)(generation + i);
+        for (size_t w = 0; w < VALUE_WORDS; w++) {
+            value[w] = is_noise ? nq_rng_next(&rng) : generation + i;
         }
         if (!nq_node_insert(out_page, (uint16_t)i, nq_bytes_of(&key, sizeof key),
                             nq_bytes_of(value, sizeof value), false)) {

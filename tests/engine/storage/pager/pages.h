@@ -36,9 +36,14 @@ nq_pager *pages_make_pager(nq_ctx *ctx, nq_sim_vfs *disk, uint32_t lane_blocks);
 /* A checkpoint of every page that the pager has, all with ids below `page_count`. */
 nq_status pages_checkpoint_all(nq_ctx *ctx, nq_pager *pager, uint32_t page_count);
 
-/* An empty file "data" of segments of so many blocks a lane, on a disk of its own. */
+/* An empty file "data" of segments of so many blocks a lane, on a disk of its own; the seed is the
+ * disk's. */
 void pages_init(pages *p, uint64_t seed, uint32_t lane_blocks);
+void pages_init_on(pages *p, const nq_sim_options *sim, uint32_t lane_blocks);
 void pages_deinit(pages *p);
+
+/* Pages of a generation with this bit are full of noise. */
+#define PAGES_DENSE (UINT64_C(1) << 32)
 
 /* The content of a page of this id and generation: sometimes compressible, sometimes not. */
 void pages_make(uint32_t id, uint64_t generation, nq_page *out_page);

@@ -27,8 +27,9 @@ static void no_crash_loses_an_acknowledged_commit_or_shows_a_partial_one(void **
             fail_msg("%s", failure);
         }
     }
-    print_message("%llu crashes, %llu again inside recovery\n", (unsigned long long)counts.crashes,
-                  (unsigned long long)counts.cuts_in_recovery);
+    print_message("%llu crashes, %llu again inside recovery; %llu power cuts\n",
+                  (unsigned long long)counts.crashes, (unsigned long long)counts.cuts_in_recovery,
+                  (unsigned long long)counts.power_cuts);
     assert_true(counts.crashes > 100 * seeds());
     assert_true(counts.cuts_in_recovery > 50 * seeds());
 }
@@ -42,8 +43,24 @@ static void with_a_copy_of_the_log_damage_near_a_write_loses_nothing(void **stat
             fail_msg("%s", failure);
         }
     }
-    print_message("%llu crashes with damage\n", (unsigned long long)counts.crashes);
+    print_message("%llu crashes with damage; %llu power cuts\n", (unsigned long long)counts.crashes,
+                  (unsigned long long)counts.power_cuts);
     assert_true(counts.crashes > 50 * seeds());
+}
+
+static void in_segments_of_full_size_damage_near_a_write_loses_nothing(void **state) {
+    (void)state;
+    enum { EVERY = 3 }; /* seeds: these take longer */
+    campaign_counts counts = {0};
+    for (uint64_t seed = 1; seed <= seeds(); seed += EVERY) {
+        const char *failure = campaign_neighbours(seed, &counts);
+        if (failure != NULL) {
+            fail_msg("%s", failure);
+        }
+    }
+    print_message("%llu crashes with damage in segments of full size; %llu power cuts\n",
+                  (unsigned long long)counts.crashes, (unsigned long long)counts.power_cuts);
+    assert_true(counts.crashes > 20 * (seeds() / EVERY));
 }
 
 static void no_interruption_of_the_log_loses_or_resurrects_a_record(void **state) {
@@ -89,6 +106,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_crash_loses_an_acknowledged_commit_or_shows_a_partial_one),
         cmocka_unit_test(with_a_copy_of_the_log_damage_near_a_write_loses_nothing),
+        cmocka_unit_test(in_segments_of_full_size_damage_near_a_write_loses_nothing),
         cmocka_unit_test(no_interruption_of_the_log_loses_or_resurrects_a_record),
         cmocka_unit_test(flipped_bits_never_become_wrong_rows),
         cmocka_unit_test(faults_of_the_disk_lose_nothing),

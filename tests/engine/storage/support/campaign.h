@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 typedef struct campaign_counts {
-    uint64_t crashes;
+    uint64_t crashes;    /* I/Os at which a run was interrupted */
+    uint64_t power_cuts; /* there, inside recovery, and after some more commits */
     uint64_t cuts_in_recovery;
     uint64_t log_crashes;
     uint64_t flips;
@@ -24,8 +25,12 @@ const char *campaign_log(uint64_t seed, campaign_counts *counts);
 const char *campaign_crashes(uint64_t seed, campaign_counts *counts);
 
 /* The same with a copy of the log, on a disk on which a power cut also damages what was synced long
- * ago near the write in flight. */
+ * ago near the writes in flight. */
 const char *campaign_damage(uint64_t seed, campaign_counts *counts);
+
+/* The same with segments of the product's size and damage of 64 KiB, after each write while
+ * something of the data file awaits a sync. */
+const char *campaign_neighbours(uint64_t seed, campaign_counts *counts);
 
 /* Bits of the files flip while nobody looks. */
 const char *campaign_bit_flips(uint64_t seed, uint64_t flip_count, campaign_counts *counts);

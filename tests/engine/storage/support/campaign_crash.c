@@ -9,21 +9,40 @@
 #include "tests/engine/storage/support/campaign.h"
 #include "tests/engine/storage/support/workload.h"
 
+#define DATA_FILE "db/data.nqdb"
+
 enum {
-    COMMITS = 40,
     PROCESS_END_EVERY = 3,
     SEED_STRIDE = 1000003,
     CREATION_IOS = 60, /* during which the process ends before every one */
-    /* As much as parity restores in the small segments of the workload's data file. */
-    COLLATERAL_BYTES = 4096,
 };
 static const int64_t clock_start_ns = INT64_C(1000000000);
 
+/* What store is interrupted on what disk, and where. */
+typedef struct crash_plan {
+    size_t commits;
+    uint32_t lane_blocks;
+    bool has_damage; /* a power cut reaches what lies near the writes; the log is kept twice */
+    uint32_t collateral_bytes;
+    bool is_sparing; /* only at I/Os since which something else awaits a sync of the data file */
+} crash_plan;
+
+static const crash_plan plain = {.commits = 40, .lane_blocks = 1};
+/* As much damage as parity restores in segments so small. */
+static const crash_plan damaging = {
+    .commits = 40, .lane_blocks = 1, .has_damage = true, .collateral_bytes = 4096};
+static const crash_plan full_size = {.commits = 24,
+                                     .lane_blocks = NQ_SEGMENT_LANE_BLOCKS_MAX,
+                                     .has_damage = true,
+                                     .collateral_bytes = NQ_SIM_COLLATERAL_BYTES,
+                                     .is_sparing = true};
+
 typedef struct crash_run {
+    const crash_plan *plan;
     nq_sim_vfs *disk;
     workload work;
     uint64_t seed;
-    bool has_damage; /* a power cut reaches what lies near the write; the log is kept twice */
+    uint64_t writes; /* that the disk had seen at the last I/O that was looked at */
     campaign_counts *counts;
     char failure[700]; /* the first */
 } crash_run;
@@ -56,7 +75,8 @@ static bool fail_recovery(recovery *r, const char *when, const char *what) {
 
 static nq_store_options store_options(const crash_run *run) {
     nq_store_options options = workload_store_options();
-    options.log_copy = run->has_damage;
+    options.lane_blocks = run->plan->lane_blocks;
+    options.log_copy = run->plan->has_damage;
     return options;
 }
 
@@ -99,6 +119,7 @@ static bool live_on(recovery *r, nq_store *store, size_t state) {
     workload_fork(&r->run->work, state, r->io, &w);
     nq_status status = workload_run(&ctx, &w, store, 1 + r->io % 3);
     nq_sim_vfs_cut_power(r->disk);
+    r->run->counts->power_cuts++;
     nq_error error = ctx.error;
     (void)nq_store_close(&ctx, store);
     nq_sim_vfs_restart(r->disk);
@@ -125,13 +146,13 @@ static bool recover_and_check(recovery *r) {
 /* Every other time one superblock is unreadable, as a bad sector makes it. One that damage may have
  * reached as well is one too many. */
 static void lose_a_superblock(recovery *r) {
-    if (r->io % 2 != 0 || r->run->has_damage) {
+    if (r->io % 2 != 0 || r->run->plan->has_damage) {
         return;
     }
-    nq_segment_layout layout = {workload_store_options().lane_blocks};
+    nq_segment_layout layout = {r->run->plan->lane_blocks};
     uint32_t copy = (uint32_t)(r->io / 2 % NQ_SUPERBLOCK_COPIES);
     for (uint32_t i = 0; i < 16; i++) {
-        nq_sim_vfs_flip_bit(r->disk, "db/data.nqdb", nq_superblock_offset(layout, copy) + i, i % 8);
+        nq_sim_vfs_flip_bit(r->disk, DATA_FILE, nq_superblock_offset(layout, copy) + i, i % 8);
     }
 }
 
@@ -151,6 +172,7 @@ static bool recover_until_cut(recovery *r) {
         return fail_recovery(r, "", ctx.error.message);
     }
     r->run->counts->cuts_in_recovery += is_on ? 0 : 1;
+    r->run->counts->power_cuts++;
     nq_sim_vfs_fault_at(r->disk, NQ_SIM_POWER_CUT, 0);
     nq_sim_vfs_crash(r->disk);
     return true;
@@ -177,6 +199,7 @@ static void interrupt(crash_run *run, interruption kind, uint64_t io) {
     }
     if (kind != PROCESS_END) {
         nq_sim_vfs_crash(r.disk);
+        run->counts->power_cuts++;
     }
     if (nq_thread_start(&ctx, &thread, "recovery", run_recovery, &r) == NQ_OK) {
         nq_thread_join(&thread);
@@ -186,8 +209,19 @@ static void interrupt(crash_run *run, interruption kind, uint64_t io) {
     nq_sim_vfs_destroy(r.disk);
 }
 
+/* A cut before a read finds what the cut before it has found. */
+static bool is_worth_it(crash_run *run) {
+    uint64_t before = run->writes;
+    run->writes = nq_sim_vfs_get_stats(run->disk).writes;
+    return !run->plan->is_sparing ||
+           (run->writes != before && !nq_sim_vfs_is_durable(run->disk, DATA_FILE));
+}
+
 static void crash_here(void *user, uint64_t io) {
     crash_run *run = user;
+    if (!is_worth_it(run)) {
+        return;
+    }
     for (int kind = 0; kind < INTERRUPTION_COUNT && run->failure[0] == 0; kind++) {
         bool is_due = io % PROCESS_END_EVERY == 0 || io <= CREATION_IOS;
         if (kind != PROCESS_END || is_due) {
@@ -197,15 +231,15 @@ static void crash_here(void *user, uint64_t io) {
     run->counts->crashes++;
 }
 
-static const char *run_campaign(uint64_t seed, bool has_damage, campaign_counts *counts) {
+static const char *run_campaign(uint64_t seed, const crash_plan *plan, campaign_counts *counts) {
     static crash_run run;
-    run = (crash_run){.seed = seed, .has_damage = has_damage, .counts = counts};
+    run = (crash_run){.plan = plan, .seed = seed, .counts = counts};
     nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);
     nq_sim_options sim = {.seed = seed,
                           .writeback_ppm = 100000,
-                          .collateral_damage = has_damage,
-                          .collateral_bytes = COLLATERAL_BYTES};
+                          .collateral_damage = plan->has_damage,
+                          .collateral_bytes = plan->collateral_bytes};
     if (nq_sim_vfs_create(&ctx, &sim, &run.disk) != NQ_OK) {
         return "no disk";
     }
@@ -216,7 +250,7 @@ static const char *run_campaign(uint64_t seed, bool has_damage, campaign_counts 
     nq_store *store = NULL;
     nq_status status = nq_store_open(&ctx, nq_sim_vfs_as_vfs(run.disk), "db", &options, &store);
     if (status == NQ_OK) {
-        status = workload_run(&ctx, &run.work, store, COMMITS);
+        status = workload_run(&ctx, &run.work, store, plan->commits);
     }
     nq_error error = ctx.error;
     if (store != NULL) {
@@ -235,9 +269,13 @@ static const char *run_campaign(uint64_t seed, bool has_damage, campaign_counts 
 }
 
 const char *campaign_crashes(uint64_t seed, campaign_counts *counts) {
-    return run_campaign(seed, false, counts);
+    return run_campaign(seed, &plain, counts);
 }
 
 const char *campaign_damage(uint64_t seed, campaign_counts *counts) {
-    return run_campaign(seed, true, counts);
+    return run_campaign(seed, &damaging, counts);
+}
+
+const char *campaign_neighbours(uint64_t seed, campaign_counts *counts) {
+    return run_campaign(seed, &full_size, counts);
 }
