@@ -79,6 +79,15 @@ static bool is_same_key(const nq_redo_change *left, const nq_redo_change *right)
            nq_bytes_compare(nq__redo_key(left), nq__redo_key(right)) == 0;
 }
 
+/* In the order of the keys their bytes lie anywhere: has those of a change to come fetched. */
+static void fetch_ahead(const nq_redo_change *changes, uint32_t i, uint32_t count) {
+    enum { AHEAD = 8, LINE_BYTES = 64 };
+    if (i + AHEAD < count) {
+        __builtin_prefetch(changes[i + AHEAD].bytes);
+        __builtin_prefetch(changes[i + AHEAD].bytes + LINE_BYTES);
+    }
+}
+
 /* The changes of a tree's keys, sorted; those before `valid_from` in the log are void. */
 static nq_status apply_keys(nq_ctx *ctx, nq_redo *redo, const nq_redo_change *changes,
                             uint32_t count, uint32_t valid_from) {
@@ -88,6 +97,7 @@ static nq_status apply_keys(nq_ctx *ctx, nq_redo *redo, const nq_redo_change *ch
     NQ_TRY(nq__read_ahead_start(ctx, redo->store, &tree, changes, count, &ahead));
     nq_status status = NQ_OK;
     for (uint32_t i = 0; i < count && status == NQ_OK; i++) {
+        fetch_ahead(changes, i, count);
         bool is_last = i + 1 == count || !is_same_key(&changes[i], &changes[i + 1]);
         if (is_last && changes[i].sequence >= valid_from) {
             nq__read_ahead_reach(ahead, i);
