@@ -129,7 +129,7 @@ static void clock_gives_a_used_page_one_more_round(void **state) {
 static void s3fifo_lets_pages_on_probation_go_first_in_first_out(void **state) {
     fixture *f = *state;
     fill(f, 20); /* two are on probation when it is full of used ones */
-    hit(f, 0); /* once is not enough */
+    hit(f, 0);   /* once is not enough */
     assert_int_equal(replace(f, 1, 21), 0);
     assert_int_equal(replace(f, 2, 22), 1);
 }
