@@ -23,6 +23,7 @@ enum {
     KEYS = 300,
     VALUE_BYTES_MAX = 9000, /* long values too */
     REQUESTS = 40,
+    COPIES = 8,
 };
 
 typedef struct history {
@@ -116,6 +117,7 @@ static sight see(const history *h, nq_ctx *ctx, nq_store *store) {
     nq_tree_id next;
     assert_int_equal(nq_store_verify(ctx, store), NQ_OK);
     assert_int_equal(nq_txn_begin(ctx, store, &(nq_txn_options){0}, &txn), NQ_OK);
+    see_tree(ctx, txn, NQ_TREE_CATALOG, &seen);
     for (uint32_t i = 0; i < h->tree_count; i++) {
         see_tree(ctx, txn, h->trees[i], &seen);
     }
@@ -299,6 +301,65 @@ static void commits_replayed_together_come_out_as_they_were_made(void **state) {
     }
 }
 
+/* Copies of a disk before each of the last I/Os of a commit. */
+typedef struct copies {
+    nq_sim_vfs *disk;
+    nq_sim_vfs *taken[COPIES];
+    uint32_t count;
+} copies;
+
+static void take_copy(void *user, uint64_t io) {
+    copies *c = user;
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    nq_sim_vfs **taken = &c->taken[c->count++ % COPIES];
+    nq_sim_vfs_destroy(*taken);
+    assert_int_equal(nq_sim_vfs_clone(&ctx, c->disk, io, taken), NQ_OK);
+}
+
+/* Longer than the log's buffer: parts of it are written before its end is known. */
+static void write_huge_commit(history *h) {
+    enum { ROWS = 500 };
+    static uint8_t value[8000];
+    nq_txn *txn;
+    assert_int_equal(nq_txn_begin(&h->ctx, h->store, &(nq_txn_options){0}, &txn), NQ_OK);
+    for (uint32_t row = 0; row < ROWS; row++) {
+        assert_int_equal(nq_txn_put(&h->ctx, txn, NQ_TREE_CATALOG, nq_bytes_of(&row, sizeof row),
+                                    nq_bytes_of(value, sizeof value)),
+                         NQ_OK);
+    }
+    assert_int_equal(nq_txn_commit(&h->ctx, txn, &(nq_commit_options){.durability = NQ_LAZY}, NULL),
+                     NQ_OK);
+}
+
+/* It has gone into the trees in parts when its end turns out to be missing, once at the log's end
+ * and once behind it, where the next run has written on. */
+static void a_long_commit_without_an_end_has_never_happened(void **state) {
+    (void)state;
+    history h;
+    write_history(&h, 1);
+    sight before = see(&h, &h.ctx, h.store);
+    history without = h; /* its trees and commits, but for the store */
+    copies c = {.disk = h.disk};
+    nq_sim_vfs_set_observer(h.disk, take_copy, &c);
+    write_huge_commit(&h);
+    nq_sim_vfs_set_observer(h.disk, NULL, NULL);
+    assert_true(c.count >= COPIES);
+    for (uint32_t i = 0; i < COPIES; i++) {
+        history after = without;
+        nq_ctx_init(&after.ctx, NULL);
+        after.disk = c.taken[i];
+        assert_same(recover(&after, 1, false), before);
+        after.store = open_store(&after.ctx, after.disk, 1);
+        write_commit(&after, false);
+        sight made = see(&after, &after.ctx, after.store);
+        assert_same(recover(&after, 1, false), made);
+        assert_same(recover(&after, 16 << 20, false), made);
+        end_history(&after);
+    }
+    end_history(&h);
+}
+
 /* Threads read the leaves ahead, in a tree of more of them than they may be ahead, and of which the
  * changes meet some often, some not. */
 static void reading_ahead_changes_nothing(void **state) {
@@ -324,6 +385,7 @@ static void reading_ahead_changes_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commits_replayed_together_come_out_as_they_were_made),
+        cmocka_unit_test(a_long_commit_without_an_end_has_never_happened),
         cmocka_unit_test(reading_ahead_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
