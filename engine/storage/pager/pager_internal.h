@@ -107,8 +107,8 @@ typedef struct nq__coder {
 typedef struct nq__repaired {
     uint32_t segment; /* 0: none */
     uint64_t sequence;
-    bool has_header;
-    uint8_t *bytes; /* NULL until there is one */
+    bool is_searchable; /* its headers are lost, but not all of it */
+    uint8_t *bytes;     /* NULL until there is one */
     _Atomic uint32_t heap_bytes;
 } nq__repaired;
 
@@ -288,8 +288,8 @@ static inline bool nq__place_is_same(nq_place left, nq_place right) {
 nq_status nq__place_repair(nq_ctx *ctx, nq_pager *pager, uint32_t id, nq_place place,
                            uint8_t *out_image);
 
-/* All of a segment's bytes; what cannot be read is zeros. */
-void nq__segment_read(nq_pager *pager, uint32_t segment, uint8_t *out_bytes);
+/* All of a segment's bytes; what cannot be read is zeros. False: that is all of it. */
+bool nq__segment_read(nq_pager *pager, uint32_t segment, uint8_t *out_bytes);
 
 /* The segment is to be emptied by the next checkpoint. */
 void nq__segment_mark(nq_pager *pager, uint32_t segment, const nq_segment_damage *damage);

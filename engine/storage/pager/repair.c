@@ -19,16 +19,20 @@ static bool read_run(nq_pager *pager, uint64_t offset, uint8_t *out_bytes, size_
     return status == NQ_OK && read_bytes == bytes;
 }
 
-void nq__segment_read(nq_pager *pager, uint32_t segment, uint8_t *out_bytes) {
+bool nq__segment_read(nq_pager *pager, uint32_t segment, uint8_t *out_bytes) {
     uint64_t start = (uint64_t)segment * pager->segment_bytes;
-    if (read_run(pager, start, out_bytes, pager->segment_bytes)) {
-        return;
+    bool has_any = read_run(pager, start, out_bytes, pager->segment_bytes);
+    if (has_any) {
+        return true;
     }
     for (uint32_t at = 0; at < pager->segment_bytes; at += NQ_SEGMENT_BLOCK_BYTES) {
-        if (!read_run(pager, start + at, out_bytes + at, NQ_SEGMENT_BLOCK_BYTES)) {
+        if (read_run(pager, start + at, out_bytes + at, NQ_SEGMENT_BLOCK_BYTES)) {
+            has_any = true;
+        } else {
             memset(out_bytes + at, 0, NQ_SEGMENT_BLOCK_BYTES);
         }
     }
+    return has_any;
 }
 
 void nq__segment_mark(nq_pager *pager, uint32_t segment, const nq_segment_damage *damage) {
@@ -80,13 +84,13 @@ static nq_status take_up(nq_ctx *ctx, nq_pager *pager, uint32_t segment) {
         return NQ_OK;
     }
     NQ_TRY(allocate(ctx, pager));
-    nq__segment_read(pager, segment, repaired->bytes);
+    bool has_any = nq__segment_read(pager, segment, repaired->bytes);
     nq_segment_damage damage;
     nq_segment_check(pager->layout, pager->salt, segment, repaired->bytes, &damage);
     nq__segment_mark(pager, segment, &damage);
     repaired->segment = segment;
     repaired->sequence = sequence;
-    repaired->has_header = damage.state != NQ_SEGMENT_HEADLESS;
+    repaired->is_searchable = has_any && damage.state == NQ_SEGMENT_HEADLESS;
     (void)nq_segment_repair(pager->layout, &damage, repaired->bytes);
     return NQ_OK;
 }
@@ -98,7 +102,7 @@ static nq_status repair(nq_ctx *ctx, nq_pager *pager, uint32_t id, nq_place plac
     const uint8_t *image = nq_segment_data(repaired->bytes) + nq_place_data_byte(place);
     uint32_t bytes = nq_place_bytes(place);
     bool is_right = nq_image_crc(id, image, bytes) == place.crc || NQ_HAS_BUG(REPAIR_NOT_VERIFIED);
-    if (!is_right && !repaired->has_header) {
+    if (!is_right && repaired->is_searchable) {
         is_right = nq_segment_rescue_image(pager->layout, id, place, repaired->bytes);
     }
     if (!is_right) {

@@ -30,7 +30,7 @@ static void unpin(nq_pager *pager, uint32_t segment) {
 
 static void check(nq_pager *pager, uint32_t segment, uint8_t *bytes, nq_scrub_result *result) {
     nq_segment_damage damage;
-    nq__segment_read(pager, segment, bytes);
+    (void)nq__segment_read(pager, segment, bytes);
     result->segments_read++;
     atomic_fetch_add_explicit(&pager->counters.segments_scrubbed, 1, memory_order_relaxed);
     if (nq_segment_check(pager->layout, pager->salt, segment, bytes, &damage) == NQ_SEGMENT_WHOLE) {
