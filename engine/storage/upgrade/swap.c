@@ -131,8 +131,21 @@ nq_status nq__swap_check_room(nq_ctx *ctx, nq_vfs *vfs, const char *directory) {
                    directory, directory);
 }
 
+/* An old server that was started between the steps has found no store, and begun one. */
+static nq_status refuse_intruder(nq_ctx *ctx, nq_vfs *vfs, const char *directory) {
+    bool is_old_out;
+    NQ_TRY(exists(ctx, vfs, directory, OLD_DIRECTORY "/data.nqdb", &is_old_out));
+    if (!is_old_out) {
+        return NQ_OK;
+    }
+    return nq_fail(ctx, NQ_INVALID_ARGUMENT,
+                   "%s/data.nqdb was made by another server while an upgrade was unfinished: move "
+                   "it and its log away, and run the upgrade again",
+                   directory);
+}
+
 static nq_status move_old_out(nq_ctx *ctx, nq_vfs *vfs, const char *directory) {
-    NQ_TRY(nq__swap_check_room(ctx, vfs, directory));
+    NQ_TRY(refuse_intruder(ctx, vfs, directory));
     NQ_TRY(make(ctx, vfs, directory, "", OLD_DIRECTORY));
     NQ_TRY(make(ctx, vfs, directory, OLD_DIRECTORY, OLD_DIRECTORY "/log"));
     NQ_TRY(move_log(ctx, vfs, directory, "/log", OLD_DIRECTORY "/log")); /* S1 */
@@ -140,6 +153,7 @@ static nq_status move_old_out(nq_ctx *ctx, nq_vfs *vfs, const char *directory) {
 }
 
 static nq_status move_new_in(nq_ctx *ctx, nq_vfs *vfs, const char *directory) {
+    NQ_TRY(make(ctx, vfs, directory, "", "/log"));
     NQ_TRY(move_log(ctx, vfs, directory, NEW_DIRECTORY "/log", "/log")); /* S2 */
     return move_data_file(ctx, vfs, directory, NEW_DIRECTORY, "");
 }

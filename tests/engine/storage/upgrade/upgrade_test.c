@@ -573,6 +573,34 @@ static void a_swap_that_is_always_interrupted_ends(void **state) {
     tear_down(&f);
 }
 
+static void rename_file(fixture *f, const char *from, const char *to) {
+    assert_int_equal(nq_vfs_rename(&f->ctx, f->vfs, from, to), NQ_OK);
+}
+
+/* The new store was decided for, the old one has moved out, and then an old server has begun a
+ * store. */
+static void a_store_begun_during_the_swap_is_not_replaced(void **state) {
+    (void)state;
+    const content stray = {(uint8_t *)"stray", 5};
+    fixture f;
+    set_up(&f, &clean);
+    assert_int_equal(upgrade(&f), NQ_OK);
+    uint32_t digest = digest_of_new(&f);
+    assert_int_equal(nq_vfs_make_dir(&f.ctx, f.vfs, "db/upgrade"), NQ_OK);
+    assert_int_equal(nq_vfs_make_dir(&f.ctx, f.vfs, "db/upgrade/log"), NQ_OK);
+    rename_file(&f, DATA_PATH, "db/upgrade/data.nqdb");
+    write_file(&f, "db/upgrade/verified", NULL, 0);
+    write_file(&f, DATA_PATH, stray.bytes, stray.size);
+    assert_int_equal(nq_upgrade_prepare(&f.ctx, f.vfs, "db"), NQ_INVALID_ARGUMENT);
+    assert_non_null(strstr(f.ctx.error.message, DATA_PATH " was made by another server"));
+    assert_true(has_content(&f, DATA_PATH, &stray));
+    assert_true(has_content(&f, "db/format-1/data.nqdb", &clean.data));
+    rename_file(&f, DATA_PATH, "db/stray");
+    assert_int_equal(nq_upgrade_prepare(&f.ctx, f.vfs, "db"), NQ_OK);
+    assert_int_equal(digest_of_new(&f), digest);
+    tear_down(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stopped_store_keeps_every_entry),
@@ -592,6 +620,7 @@ int main(void) {
         cmocka_unit_test(a_directory_without_a_database_is_refused),
         cmocka_unit_test(old_files_of_an_earlier_upgrade_are_not_replaced),
         cmocka_unit_test(a_full_disk_changes_nothing),
+        cmocka_unit_test(a_store_begun_during_the_swap_is_not_replaced),
         cmocka_unit_test(a_power_cut_at_any_moment_leaves_the_old_store_or_the_new),
         cmocka_unit_test(a_swap_that_is_always_interrupted_ends),
     };
