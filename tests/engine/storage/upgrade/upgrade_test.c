@@ -9,11 +9,13 @@
 
 #include <cmocka.h>
 
+#include "engine/ground/os/clock.h"
 #include "engine/ground/os/sim_vfs.h"
 #include "engine/ground/simd/crc32c.h"
 #include "engine/storage/store/store.h"
 #include "engine/storage/upgrade/legacy_cursor.h"
 #include "engine/storage/upgrade/upgrade.h"
+#include "engine/storage/wal/record.h"
 
 #define DATA_PATH "db/data.nqdb"
 #define LOG_PATH  "db/log/0000000000000000.log"
@@ -70,6 +72,20 @@ static int free_fixtures(void **state) {
         free(all[i]->bytes);
     }
     return 0;
+}
+
+static old_store copy_of(const old_store *old) {
+    old_store copy = *old;
+    copy.data.bytes = malloc(old->data.size);
+    copy.log.bytes = malloc(old->log.size);
+    memcpy(copy.data.bytes, old->data.bytes, old->data.size);
+    memcpy(copy.log.bytes, old->log.bytes, old->log.size);
+    return copy;
+}
+
+static void free_copy(old_store *copy) {
+    free(copy->data.bytes);
+    free(copy->log.bytes);
 }
 
 /* ---- A disk with an old store on it ---- */
@@ -282,6 +298,71 @@ static void tree_ids_are_not_given_out_again(void **state) {
     tear_down(&f);
 }
 
+/* Puts a group of one commit, of a request, into an old log; returns where the next one goes. */
+static uint64_t append_commit(old_store *old, const nq_legacy_superblock *superblock, uint64_t lsn,
+                              uint64_t previous, const nq_log_record *commit) {
+    const size_t record_bytes = nq_record_bytes(commit);
+    uint8_t *header = old->log.bytes + lsn;
+    const uint32_t head[4] = {0, 0x474c514e, 1, (uint32_t)record_bytes};
+    const uint64_t places[3] = {lsn, previous, superblock->log_salt};
+    const uint32_t tail[2] = {1, 0};
+    memcpy(header, head, sizeof head);
+    memcpy(header + 16, places, sizeof places);
+    memcpy(header + 40, tail, sizeof tail);
+    uint64_t seed = (lsn ^ superblock->log_salt) * UINT64_C(0x9e3779b97f4a7c15);
+    uint32_t crc = nq_crc32c((uint32_t)(seed >> 32), header + 4, NQ_LOG_GROUP_HEADER_BYTES - 4);
+    memcpy(header, &crc, sizeof crc);
+    nq_record_encode(commit, (nq_lsn){lsn + NQ_LOG_GROUP_HEADER_BYTES},
+                     nq_log_key_of(superblock->log_salt, 0), header + NQ_LOG_GROUP_HEADER_BYTES);
+    return lsn + nq_log_block_align(NQ_LOG_GROUP_HEADER_BYTES + record_bytes);
+}
+
+static void requests_in_the_log_are_remembered(void **state) {
+    (void)state;
+    fixture f;
+    nq_legacy_file *file;
+    old_store old = copy_of(&clean);
+    set_up(&f, &clean);
+    assert_int_equal(nq_legacy_file_open(&f.ctx, f.vfs, DATA_PATH, &file), NQ_OK);
+    const nq_legacy_superblock superblock = *nq_legacy_file_superblock(file);
+    nq_legacy_file_close(file);
+    tear_down(&f);
+    nq_log_record commit = {.kind = NQ_RECORD_COMMIT,
+                            .key = NQ_BYTES_LITERAL("request"),
+                            .value = NQ_BYTES_LITERAL("first"),
+                            .generation = superblock.generation + 1,
+                            .time_us = nq_clock_realtime_us()};
+    uint64_t next = append_commit(&old, &superblock, superblock.lsn, 0, &commit);
+    commit.value = NQ_BYTES_LITERAL("second");
+    commit.generation++;
+    commit.time_us++;
+    append_commit(&old, &superblock, next, superblock.lsn, &commit);
+
+    nq_store *store;
+    nq_arena arena;
+    nq_bytes result;
+    set_up(&f, &old);
+    assert_int_equal(upgrade(&f), NQ_OK);
+    assert_int_equal(f.result.commits, 2);
+    assert_int_equal(open_store(&f, &store), NQ_OK);
+    nq_arena_init(&arena, 4096);
+    assert_int_equal(
+        nq_store_find_request(&f.ctx, store, &arena, NQ_BYTES_LITERAL("request"), &result), NQ_OK);
+    assert_true(nq_bytes_equal(result, NQ_BYTES_LITERAL("second")));
+    nq_arena_deinit(&arena);
+    nq_txn *txn;
+    nq_tree_stats stats;
+    const nq_txn_options reading = {.read_only = true};
+    assert_int_equal(nq_txn_begin(&f.ctx, store, &reading, &txn), NQ_OK);
+    assert_int_equal(
+        nq_txn_tree_stats(&f.ctx, txn, (nq_tree_id){NQ_LEGACY_TREE_REQUEST_TIMES}, &stats), NQ_OK);
+    assert_int_equal(stats.entry_count, 1); /* the first time is forgotten */
+    nq_txn_rollback(txn);
+    assert_int_equal(nq_store_close(&f.ctx, store), NQ_OK);
+    tear_down(&f);
+    free_copy(&old);
+}
+
 static void opening_an_old_store_asks_for_the_upgrade(void **state) {
     (void)state;
     fixture f;
@@ -307,20 +388,6 @@ static void expect_refusal(const old_store *old, nq_status wanted, const char *w
     }
     expect_untouched(&f, old);
     tear_down(&f);
-}
-
-static old_store copy_of(const old_store *old) {
-    old_store copy = *old;
-    copy.data.bytes = malloc(old->data.size);
-    copy.log.bytes = malloc(old->log.size);
-    memcpy(copy.data.bytes, old->data.bytes, old->data.size);
-    memcpy(copy.log.bytes, old->log.bytes, old->log.size);
-    return copy;
-}
-
-static void free_copy(old_store *copy) {
-    free(copy->data.bytes);
-    free(copy->log.bytes);
 }
 
 static uint8_t *superblock_of(old_store *old, size_t copy) {
@@ -608,6 +675,7 @@ int main(void) {
         cmocka_unit_test(the_old_files_are_kept),
         cmocka_unit_test(an_upgraded_store_is_left_alone),
         cmocka_unit_test(tree_ids_are_not_given_out_again),
+        cmocka_unit_test(requests_in_the_log_are_remembered),
         cmocka_unit_test(opening_an_old_store_asks_for_the_upgrade),
         cmocka_unit_test(a_foreign_file_is_refused),
         cmocka_unit_test(a_newer_file_is_refused),
