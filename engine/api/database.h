@@ -19,7 +19,7 @@ typedef struct nq_cursor nq_cursor;
 typedef struct nq_database_options {
     uint64_t cache_bytes;          /* [64 MiB] */
     const char *cache_policy;      /* "s3fifo", "clock", "lru" ["s3fifo"] */
-    uint64_t checkpoint_log_bytes; /* [16 MiB] */
+    uint64_t checkpoint_log_bytes; /* [64 MiB] */
     uint64_t statement_bytes_max;  /* memory of one statement: plan, sort, hash tables [256 MiB] */
     uint64_t txn_bytes_max;        /* uncommitted writes of one transaction [64 MiB] */
 } nq_database_options;

@@ -229,6 +229,25 @@ static nq_status sim_allocate(nq_ctx *ctx, nq_file *base, uint64_t offset, uint6
     return resize(ctx, (nq__sim_file *)base, offset + bytes, false);
 }
 
+/* Holes read as zeros; the disk's capacity goes on counting them. */
+static void sim_discard(nq_file *base, uint64_t offset, uint64_t bytes) {
+    static const uint8_t zeros[1 << 16];
+    nq__sim_file *file = (nq__sim_file *)base;
+    bool was_exempt;
+    bool is_cut;
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    nq_status status = nq__sim_enter(&ctx, file->disk, file, file->path, &was_exempt, &is_cut);
+    file->disk->stats.others++;
+    while (status == NQ_OK && bytes != 0) {
+        size_t part = bytes < sizeof zeros ? (size_t)bytes : sizeof zeros;
+        nq__sim_content_write(file->inode, offset, zeros, part);
+        offset += part;
+        bytes -= part;
+    }
+    (void)nq__sim_leave(&ctx, file->disk, file->path, was_exempt, is_cut, status);
+}
+
 static const nq_file_vtable FILE_VTABLE = {
     .close = sim_close,
     .read_at = sim_read_at,
@@ -237,6 +256,7 @@ static const nq_file_vtable FILE_VTABLE = {
     .size = sim_size,
     .truncate = sim_truncate,
     .allocate = sim_allocate,
+    .discard = sim_discard,
 };
 
 nq__sim_file *nq__sim_file_open(nq_sim_vfs *disk, nq__sim_inode *inode, const char *path) {

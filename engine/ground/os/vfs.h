@@ -32,7 +32,9 @@ typedef struct nq_file_vtable {
     nq_status (*size)(nq_ctx *ctx, nq_file *file, uint64_t *out_bytes);
     nq_status (*truncate)(nq_ctx *ctx, nq_file *file, uint64_t bytes);
     nq_status (*allocate)(nq_ctx *ctx, nq_file *file, uint64_t offset, uint64_t bytes);
-    void (*prefetch)(nq_file *file, uint64_t offset, uint64_t bytes); /* NULL: nothing to gain */
+    void (*discard)(nq_file *file, uint64_t offset, uint64_t bytes);
+    void (*prefetch)(nq_file *file, uint64_t offset, uint64_t bytes);   /* NULL: nothing to gain, */
+    void (*write_back)(nq_file *file, uint64_t offset, uint64_t bytes); /* likewise */
 } nq_file_vtable;
 
 struct nq_file {
@@ -150,11 +152,26 @@ static inline nq_status nq_file_allocate(nq_ctx *ctx, nq_file *file, uint64_t of
     return file->vtable->allocate(ctx, file, offset, bytes);
 }
 
+/* Gives the space of these bytes back where the file system can: nobody needs them, and what they
+ * read as is unknown until they are written. The file stays as long; allocate takes the space
+ * again. */
+static inline void nq_file_discard(nq_file *file, uint64_t offset, uint64_t bytes) {
+    file->vtable->discard(file, offset, bytes);
+}
+
 /* These bytes will be read soon: the system may fetch them meanwhile. Promises nothing, waits for
  * nothing. */
 static inline void nq_file_prefetch(nq_file *file, uint64_t offset, uint64_t bytes) {
     if (file->vtable->prefetch != NULL) {
         file->vtable->prefetch(file, offset, bytes);
+    }
+}
+
+/* These bytes have been written and will be synced: the system may begin with it. Promises nothing,
+ * waits for nothing. */
+static inline void nq_file_write_back(nq_file *file, uint64_t offset, uint64_t bytes) {
+    if (file->vtable->write_back != NULL) {
+        file->vtable->write_back(file, offset, bytes);
     }
 }
 

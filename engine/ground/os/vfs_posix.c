@@ -127,9 +127,20 @@ static nq_status posix_allocate(nq_ctx *ctx, nq_file *file, uint64_t offset, uin
     return code == 0 ? NQ_OK : fail_errno(ctx, code, "cannot allocate space in", self->path);
 }
 
+/* What cannot be given back stays: that does no harm. */
+static void posix_discard(nq_file *file, uint64_t offset, uint64_t bytes) {
+    (void)fallocate(((posix_file *)file)->descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                    (off_t)offset, (off_t)bytes);
+}
+
 static void posix_prefetch(nq_file *file, uint64_t offset, uint64_t bytes) {
     (void)posix_fadvise(((posix_file *)file)->descriptor, (off_t)offset, (off_t)bytes,
                         POSIX_FADV_WILLNEED);
+}
+
+static void posix_write_back(nq_file *file, uint64_t offset, uint64_t bytes) {
+    (void)sync_file_range(((posix_file *)file)->descriptor, (off_t)offset, (off_t)bytes,
+                          SYNC_FILE_RANGE_WRITE);
 }
 
 static const nq_file_vtable file_vtable = {
@@ -140,7 +151,9 @@ static const nq_file_vtable file_vtable = {
     .size = posix_size,
     .truncate = posix_truncate,
     .allocate = posix_allocate,
+    .discard = posix_discard,
     .prefetch = posix_prefetch,
+    .write_back = posix_write_back,
 };
 
 static nq_status wrap(nq_ctx *ctx, int descriptor, const char *path, nq_file **out_file) {

@@ -207,4 +207,23 @@ nq_status nq_btree_drop(nq_ctx *ctx, nq_pool *pool, const nq_page_source *source
 nq_status nq_btree_verify(nq_ctx *ctx, nq_pool *pool, const nq_tree *tree,
                           nq_status (*visit)(nq_ctx *ctx, void *user, nq_page_ref ref), void *user);
 
+/* ---- Warming ---- */
+
+/* For keys that do not descend, of one tree. */
+typedef struct nq_btree_warmer {
+    nq_pool *pool;
+    nq_tree tree;
+    bool is_placed;     /* the next four say where the leaf fetched last is */
+    bool is_last_leaf;  /* of the tree */
+    bool is_last_child; /* of its parent */
+    uint16_t position;  /* in its parent */
+    nq_page_ref parent;
+} nq_btree_warmer;
+
+void nq_btree_warmer_init(nq_btree_warmer *warmer, nq_pool *pool, const nq_tree *tree);
+
+/* Has the leaf where `key` belongs fetched: from the file if need be, and begun to be from memory.
+ * Fails as reading does. */
+nq_status nq_btree_warm(nq_ctx *ctx, nq_btree_warmer *warmer, nq_bytes key);
+
 #endif

@@ -35,6 +35,7 @@ static bool begin_write(nq_pool *pool, nq_frame *frame) {
 /* A page that is pinned by us and WRITING; `is_leaving`: to make room. */
 static nq_status write_page(nq_ctx *ctx, nq_pool *pool, nq_frame *frame, bool is_leaving) {
     nq_pager_image image;
+    atomic_store(&frame->is_stored, true);
     nq_status status =
         nq_pager_write(ctx, pool->pager, nq__frame_page(pool, frame), is_leaving ? &image : NULL);
     if (status != NQ_OK) {

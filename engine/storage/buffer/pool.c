@@ -214,6 +214,7 @@ static nq_status pin_missing(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_fra
         return NQ_OK;
     }
     atomic_store(&frame->is_dirty, false);
+    atomic_store(&frame->is_stored, true);
     nq_mutex_lock(&pool->order_mutex);
     bool was_ghost = nq_cache_insert(pool->order, nq__frame_slot(pool, frame), ref.page);
     nq_mutex_unlock(&pool->order_mutex);
@@ -267,6 +268,7 @@ nq_status nq_pool_pin(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_pin *out_p
 static nq_pin publish_new(nq_pool *pool, nq_frame *frame, nq_page_id id, uint64_t generation,
                           const nq_page *model) {
     atomic_store(&frame->generation, generation);
+    atomic_store(&frame->is_stored, false);
     nq__frame_set_dirty(pool, frame, true);
     nq_mutex_lock(nq__pool_stripe(pool, id.value));
     NQ_ASSERT(nq__pool_find(pool, id.value) == NULL);
@@ -300,7 +302,7 @@ nq_status nq_pool_pin_copy(nq_ctx *ctx, nq_pool *pool, nq_page_id id, uint64_t g
     nq_frame *frame;
     NQ_TRY(nq__pool_take_frame(ctx, pool, &frame));
     nq_page *page = nq__frame_page(pool, frame);
-    memcpy(page, source, sizeof *page);
+    nq_page_copy(page, source);
     page->id = id.value;
     page->generation = generation;
     *out_pin = publish_new(pool, frame, id, generation, source);
@@ -331,29 +333,35 @@ void nq_pool_unpin(nq_pool *pool, nq_pin *pin) {
 }
 
 typedef enum removal {
-    REMOVED, /* or it was not there */
+    REMOVED,
+    IS_ABSENT,
     IS_BUSY,
     IS_DIRTY, /* and that is not allowed */
 } removal;
 
-/* Takes the page out of its frame, which is spare then. */
-static removal remove_page(nq_pool *pool, nq_page_id id, bool may_be_dirty) {
+/* Takes the page out of its frame, which is spare then. *out_is_stored: it may stand elsewhere,
+ * too.
+ */
+static removal remove_page(nq_pool *pool, nq_page_id id, bool may_be_dirty, bool *out_is_stored) {
     removal result = REMOVED;
+    *out_is_stored = true;
     nq_mutex_lock(nq__pool_stripe(pool, id.value));
     nq_frame *frame = nq__pool_find(pool, id.value);
     uint32_t idle = 0;
-    if (frame != NULL &&
-        !atomic_compare_exchange_strong(&frame->state, &idle, NQ__FRAME_EXCLUSIVE)) {
+    if (frame == NULL) {
+        result = IS_ABSENT;
+    } else if (!atomic_compare_exchange_strong(&frame->state, &idle, NQ__FRAME_EXCLUSIVE)) {
         result = IS_BUSY;
-    } else if (frame != NULL && !may_be_dirty && atomic_load(&frame->is_dirty)) {
+    } else if (!may_be_dirty && atomic_load(&frame->is_dirty)) {
         atomic_fetch_sub(&frame->state, (uint32_t)NQ__FRAME_EXCLUSIVE);
         result = IS_DIRTY;
-    } else if (frame != NULL) {
+    } else {
+        *out_is_stored = atomic_load(&frame->is_stored);
         nq__pool_unlink(pool, frame);
         order_remove(pool, frame);
     }
     nq_mutex_unlock(nq__pool_stripe(pool, id.value));
-    if (result == REMOVED && frame != NULL) {
+    if (result == REMOVED) {
         nq__frame_set_dirty(pool, frame, false);
         nq__pool_give_frame(pool, frame);
     }
@@ -362,15 +370,20 @@ static removal remove_page(nq_pool *pool, nq_page_id id, bool may_be_dirty) {
 
 void nq_pool_forget(nq_pool *pool, nq_page_id id) {
     uint32_t round = 0;
-    while (remove_page(pool, id, true) == IS_BUSY) {
+    bool is_stored;
+    while (remove_page(pool, id, true, &is_stored) == IS_BUSY) {
         nq__pool_pause(&round); /* it is being written */
     }
-    nq__shelf_forget(pool, id.value);
-    nq_pager_forget(pool->pager, id);
+    if (is_stored) {
+        nq__shelf_forget(pool, id.value);
+        nq_pager_forget(pool->pager, id);
+    }
 }
 
 void nq_pool_drop(nq_pool *pool, nq_page_id id) {
-    if (remove_page(pool, id, false) == REMOVED) {
+    bool is_stored;
+    removal result = remove_page(pool, id, false, &is_stored);
+    if (result == REMOVED || result == IS_ABSENT) {
         nq__shelf_forget(pool, id.value);
     }
 }

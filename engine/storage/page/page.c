@@ -91,6 +91,17 @@ const char *nq_page_broken_rule(const nq_page *page) {
     }
 }
 
+void nq_page_copy(nq_page *target, const nq_page *source) {
+    if (source->kind == NQ_PAGE_OVERFLOW) {
+        memcpy(target, source, NQ_PAGE_HEADER_BYTES + source->payload_bytes);
+        return;
+    }
+    size_t front = NQ_PAGE_HEADER_BYTES + (size_t)source->slot_count * NQ_NODE_SLOT_BYTES;
+    memcpy(target, source, front);
+    memcpy((uint8_t *)target + source->heap_start, (const uint8_t *)source + source->heap_start,
+           NQ_PAGE_BYTES - source->heap_start);
+}
+
 nq_status nq_page_check(nq_ctx *ctx, const nq_page *page, nq_page_ref ref) {
     const char *rule = NULL;
     if (page->magic != NQ_PAGE_MAGIC) {

@@ -72,6 +72,9 @@ static inline bool nq_page_ref_is_none(nq_page_ref ref) {
 /* Zeroes the page and writes its header. */
 void nq_page_init(nq_page *page, nq_page_id id, uint64_t generation, nq_page_kind kind);
 
+/* Copies what the page holds; what it does not use of its bytes is unknown in the copy. */
+void nq_page_copy(nq_page *target, const nq_page *source);
+
 /* Checks foreign bytes that should be the page of `ref`: id, stamp, kind and, for nodes, that no
  * field leads outside the page and that keys ascend. Fails with NQ_PAGE_CORRUPT naming page and
  * rule. After it every function of node.h is safe on the page. */

@@ -215,17 +215,6 @@ static nq_status publish(nq_ctx *ctx, nq_pager *pager, const nq_pager_root *root
     return NQ_OK;
 }
 
-/* The file keeps as many free segments as the next checkpoint is likely to need. */
-static void trim(nq_pager *pager) {
-    nq_mutex_lock(&pager->mutex);
-    uint32_t needed = pager->segments_opened > pager->promised_segments ? pager->segments_opened
-                                                                        : pager->promised_segments;
-    needed += nq__stream_kept_back(pager, NQ__FOR_PAGES) + nq__reserve(pager);
-    pager->segments_opened = 0;
-    nq_mutex_unlock(&pager->mutex);
-    nq_pager_trim(pager, needed);
-}
-
 nq_status nq_pager_checkpoint(nq_ctx *ctx, nq_pager *pager, const nq_pager_root *root,
                               const nq_space *not_reached, nq_pager_checkpoint_result *out_result) {
     *out_result = (nq_pager_checkpoint_result){0};
@@ -237,7 +226,5 @@ nq_status nq_pager_checkpoint(nq_ctx *ctx, nq_pager *pager, const nq_pager_root 
     NQ_TRY(nq__pager_collect(ctx, pager, &out_result->pages_moved));
     NQ_TRY(write_map(ctx, pager, not_reached));
     NQ_TRY(nq__stream_flush(ctx, pager));
-    NQ_TRY(publish(ctx, pager, root));
-    trim(pager);
-    return NQ_OK;
+    return publish(ctx, pager, root);
 }

@@ -92,9 +92,12 @@ nq_status nq_pager_promise(nq_ctx *ctx, nq_pager *pager, uint64_t page_count, bo
 /* Only so many pages are left to be written of those promised room for. */
 void nq_pager_expect(nq_pager *pager, uint64_t page_count);
 
-/* Cuts free segments off the file's end, but for `free_kept` free ones in all. After a checkpoint.
- */
-void nq_pager_trim(nq_pager *pager, uint32_t free_kept);
+/* Gives the space of free segments back to the file system: at the file's end by cutting them off,
+ * within it by leaving holes. After a checkpoint, and after what it no longer reaches has been
+ * forgotten. As many stay as the next checkpoint is likely to need: */
+void nq_pager_trim(nq_pager *pager);
+/* or none: there will be no next one. */
+void nq_pager_trim_all(nq_pager *pager);
 
 /* NQ_OK, or why no further checkpoint is possible: after a failed sync nobody knows what the disk
  * holds. Once set it stays. */
@@ -122,7 +125,8 @@ typedef struct nq_pager_stats {
     uint64_t file_bytes;
     uint64_t live_bytes;         /* of images that the map leads to */
     uint64_t segments_used;      /* hold such images */
-    uint64_t segments_free;      /* may be written to */
+    uint64_t segments_free;      /* may be written to, */
+    uint64_t hole_bytes;         /* those that have no space of the disk until then */
     uint64_t segment_data_bytes; /* what one has room for */
     uint64_t images_read;
     uint64_t flushed_bytes;     /* images of pages written, */

@@ -60,7 +60,8 @@ typedef struct nq__segment {
     uint32_t live_bytes; /* D2 */
     uint32_t led_bytes;  /* D2 */
     uint32_t pins;       /* of those who read all of it: it is not reused */
-    bool is_free;        /* counted as such */
+    bool is_free;        /* counted as such: it has space, and nobody needs what is there */
+    bool is_hole;        /* counted as such: as free, but for the space, which may be others' */
     bool is_buffered;
     bool is_damaged;      /* to be emptied */
     bool has_losses;      /* and cannot be: some image is beyond repair */
@@ -73,6 +74,7 @@ typedef struct nq__segment_table {
     uint32_t count; /* of the file; item 0 is the superblocks' */
     uint32_t room;
     uint32_t free_count;
+    uint32_t hole_count;
     uint32_t lowest_free; /* no free segment is below */
 } nq__segment_table;
 
@@ -189,8 +191,14 @@ void nq__segments_drop(nq_pager *pager, nq_place place);
 void nq__segments_lead_away(nq_pager *pager, nq_place place);
 /* The checkpoint leads only to what the map does. */
 void nq__segments_release(nq_pager *pager);
-/* After the map was loaded: what it does not lead to is free. */
+/* After the map was loaded: what it does not lead to is a hole, for all we know. */
 void nq__segments_settle(nq_pager *pager);
+/* The highest free segment gives its space up. There is one. */
+uint32_t nq__segments_give_up(nq_pager *pager);
+/* The first hole from `segment` on; the table's count: there is none. */
+uint32_t nq__segments_find_hole(const nq_pager *pager, uint32_t segment);
+/* The hole has space again. */
+void nq__segments_fill(nq_pager *pager, uint32_t hole);
 /* Its bytes are in the file. */
 void nq__segment_written(nq_pager *pager, uint32_t segment);
 void nq__segment_pin(nq_pager *pager, uint32_t segment);
@@ -246,9 +254,8 @@ bool nq__stream_is_short(const nq_pager *pager);
 /* Segments for whoever makes room. Under the mutex. */
 uint32_t nq__reserve(const nq_pager *pager);
 
-/* Makes the file one segment longer, unless somebody else does. Under the mutex, which is let go
- * of.
- */
+/* Takes space for one segment more, in a hole or at the file's end, unless somebody else does.
+ * Under the mutex, which is let go of. */
 nq_status nq__stream_extend(nq_ctx *ctx, nq_pager *pager);
 
 /* The buffered bytes of a segment; NULL: the file has them. Under the mutex. */

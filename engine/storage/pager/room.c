@@ -1,4 +1,4 @@
-/* Room: how long the file is — long enough for what is promised, and no longer than need be. */
+/* Room: how much space the file takes — enough for what is promised, and no more than need be. */
 #include "engine/storage/pager/pager_internal.h"
 
 /* Images do not straddle segments, and the worst are as large as their pages. */
@@ -10,7 +10,8 @@ static uint32_t segments_for(const nq_pager *pager, uint64_t page_count) {
 /* An eighth of what is used, from what a modest transaction takes to what a large one does. */
 uint32_t nq__reserve(const nq_pager *pager) {
     enum { PART = 8, PAGES_MIN = 256, PAGES_MAX = 4096 };
-    uint32_t part = (pager->segments.count - pager->segments.free_count) / PART;
+    const nq__segment_table *table = &pager->segments;
+    uint32_t part = (table->count - table->free_count - table->hole_count) / PART;
     uint32_t least = segments_for(pager, PAGES_MIN);
     uint32_t most = segments_for(pager, PAGES_MAX);
     return part < least ? least : part > most ? most : part;
@@ -39,36 +40,73 @@ void nq_pager_expect(nq_pager *pager, uint64_t page_count) {
     nq_mutex_unlock(&pager->mutex);
 }
 
+/* ---- Giving back ---- */
+
 /* How many segments the file may be cut to. Under the mutex. */
 static uint32_t shortest(const nq_pager *pager, uint32_t free_kept) {
     const nq__segment_table *table = &pager->segments;
     uint32_t count = table->count;
     uint32_t free_count = table->free_count;
-    while (count > pager->superblock.segment_count && table->items[count - 1].is_free &&
-           free_count > free_kept) {
+    while (count > pager->superblock.segment_count) {
+        const nq__segment *last = &table->items[count - 1];
+        if (!last->is_hole && !(last->is_free && free_count > free_kept)) {
+            break;
+        }
+        free_count -= last->is_free;
         count--;
-        free_count--;
     }
     return count;
 }
 
-void nq_pager_trim(nq_pager *pager, uint32_t free_kept) {
-    nq_mutex_lock(&pager->mutex);
+/* Under the mutex, which is let go of; nobody else changes the file's size meanwhile. A file that
+ * stays longer does no harm. */
+static void cut(nq_pager *pager, uint32_t free_kept) {
     uint32_t count = shortest(pager, free_kept);
-    if (pager->is_extending || count == pager->segments.count) {
-        nq_mutex_unlock(&pager->mutex);
+    if (count == pager->segments.count) {
         return;
     }
     nq__segments_set_count(pager, count);
-    pager->is_extending = true; /* nobody else changes the file's size meanwhile */
     nq_mutex_unlock(&pager->mutex);
     nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);
-    bool is_cut =
-        nq_file_truncate(&ctx, pager->file, (uint64_t)count * pager->segment_bytes) == NQ_OK;
+    (void)nq_file_truncate(&ctx, pager->file, (uint64_t)count * pager->segment_bytes);
     nq_mutex_lock(&pager->mutex);
+}
+
+/* Likewise. */
+static void make_holes(nq_pager *pager, uint32_t free_kept) {
+    while (pager->segments.free_count > free_kept) {
+        uint32_t segment = nq__segments_give_up(pager);
+        nq_mutex_unlock(&pager->mutex);
+        nq_file_discard(pager->file, (uint64_t)segment * pager->segment_bytes,
+                        pager->segment_bytes);
+        nq_mutex_lock(&pager->mutex);
+    }
+}
+
+static void trim(nq_pager *pager, uint32_t free_kept) {
+    if (pager->is_extending) {
+        return;
+    }
+    pager->is_extending = true;
+    cut(pager, free_kept);
+    make_holes(pager, free_kept);
     pager->is_extending = false;
     nq_cond_broadcast(&pager->changed);
+}
+
+void nq_pager_trim(nq_pager *pager) {
+    nq_mutex_lock(&pager->mutex);
+    uint32_t needed = pager->segments_opened > pager->promised_segments ? pager->segments_opened
+                                                                        : pager->promised_segments;
+    needed += nq__stream_kept_back(pager, NQ__FOR_PAGES) + nq__reserve(pager);
+    pager->segments_opened = 0;
+    trim(pager, needed);
     nq_mutex_unlock(&pager->mutex);
-    (void)is_cut; /* a file that stays longer does no harm */
+}
+
+void nq_pager_trim_all(nq_pager *pager) {
+    nq_mutex_lock(&pager->mutex);
+    trim(pager, 0);
+    nq_mutex_unlock(&pager->mutex);
 }

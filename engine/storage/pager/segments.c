@@ -29,7 +29,7 @@ static bool is_unused(const nq__segment *s) {
 static void notice_change(nq_pager *pager, uint32_t segment) {
     nq__segment_table *table = &pager->segments;
     nq__segment *s = &table->items[segment];
-    if (s->is_free || !is_unused(s)) {
+    if (s->is_free || s->is_hole || !is_unused(s)) {
         return;
     }
     s->is_free = true;
@@ -42,9 +42,11 @@ static void notice_change(nq_pager *pager, uint32_t segment) {
 void nq__segments_set_count(nq_pager *pager, uint32_t count) {
     nq__segment_table *table = &pager->segments;
     for (uint32_t segment = count; segment < table->count; segment++) {
-        NQ_ASSERT(table->items[segment].is_free);
+        const nq__segment *s = &table->items[segment];
+        NQ_ASSERT(s->is_free || s->is_hole);
+        table->free_count -= s->is_free;
+        table->hole_count -= s->is_hole;
         table->items[segment] = (nq__segment){0};
-        table->free_count--;
     }
     uint32_t before = table->count;
     table->count = count;
@@ -109,8 +111,39 @@ void nq__segments_release(nq_pager *pager) {
 
 void nq__segments_settle(nq_pager *pager) {
     for (uint32_t segment = 1; segment < pager->segments.count; segment++) {
-        notice_change(pager, segment);
+        nq__segment *s = &pager->segments.items[segment];
+        s->is_hole = is_unused(s);
+        pager->segments.hole_count += s->is_hole;
     }
+}
+
+uint32_t nq__segments_give_up(nq_pager *pager) {
+    nq__segment_table *table = &pager->segments;
+    uint32_t segment = table->count - 1;
+    while (!table->items[segment].is_free) {
+        segment--;
+        NQ_ASSERT(segment != 0);
+    }
+    table->items[segment].is_free = false;
+    table->items[segment].is_hole = true;
+    table->free_count--;
+    table->hole_count++;
+    return segment;
+}
+
+uint32_t nq__segments_find_hole(const nq_pager *pager, uint32_t segment) {
+    const nq__segment_table *table = &pager->segments;
+    while (segment < table->count && !table->items[segment].is_hole) {
+        segment++;
+    }
+    return segment;
+}
+
+void nq__segments_fill(nq_pager *pager, uint32_t hole) {
+    NQ_ASSERT(pager->segments.items[hole].is_hole);
+    pager->segments.items[hole].is_hole = false;
+    pager->segments.hole_count--;
+    notice_change(pager, hole);
 }
 
 void nq__segment_written(nq_pager *pager, uint32_t segment) {

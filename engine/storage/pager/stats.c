@@ -22,8 +22,9 @@ void nq_pager_get_stats(nq_pager *pager, nq_pager_stats *out_stats) {
     nq_mutex_lock(&pager->mutex);
     const nq__segment_table *table = &pager->segments;
     out_stats->file_bytes = (uint64_t)table->count * pager->segment_bytes;
-    out_stats->segments_free = table->free_count;
-    out_stats->segments_used = table->count - 1 - table->free_count;
+    out_stats->segments_free = table->free_count + table->hole_count;
+    out_stats->segments_used = table->count - 1 - table->free_count - table->hole_count;
+    out_stats->hole_bytes = (uint64_t)table->hole_count * pager->segment_bytes;
     for (uint32_t segment = 1; segment < table->count; segment++) {
         out_stats->live_bytes += table->items[segment].live_bytes;
     }

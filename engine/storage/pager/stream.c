@@ -56,6 +56,8 @@ static nq_status write_segment(nq_ctx *ctx, nq_pager *pager, const nq__buffer *b
     for (size_t i = 0; i < count; i++) {
         uint64_t offset = (uint64_t)buffer->segment * pager->segment_bytes + extents[i].offset;
         NQ_TRY(write_run(ctx, pager, offset, buffer->bytes + extents[i].offset, extents[i].bytes));
+        /* A checkpoint's sync finds little left, and does not hold the log's up for long. */
+        nq_file_write_back(pager->file, offset, extents[i].bytes);
         atomic_fetch_add_explicit(&pager->counters.written_bytes, extents[i].bytes,
                                   memory_order_relaxed);
     }
@@ -101,23 +103,44 @@ static void retire_open(nq_pager *pager) {
 
 /* ---- Room ---- */
 
+/* Reserves the space of a segment, so that nothing written there is refused for want of it. The
+ * mutex is let go of. */
+static nq_status allocate_segment(nq_ctx *ctx, nq_pager *pager, uint32_t segment) {
+    nq_mutex_unlock(&pager->mutex);
+    nq_status status = nq_file_allocate(ctx, pager->file, (uint64_t)segment * pager->segment_bytes,
+                                        pager->segment_bytes);
+    nq_mutex_lock(&pager->mutex);
+    return status;
+}
+
+/* The first hole that has space, or may have some; the end of the file when there is none. Some
+ * holes of a file that has just been opened never lost theirs: on a full disk these are found. */
+static nq_status take_space(nq_ctx *ctx, nq_pager *pager, uint32_t *out_segment) {
+    nq_status status = NQ_DISK_FULL;
+    uint32_t segment = 0;
+    while (status == NQ_DISK_FULL && segment < pager->segments.count) {
+        segment = nq__segments_find_hole(pager, segment + 1);
+        status = allocate_segment(ctx, pager, segment);
+    }
+    *out_segment = segment;
+    return status;
+}
+
 nq_status nq__stream_extend(nq_ctx *ctx, nq_pager *pager) {
     if (pager->is_extending) {
         nq_cond_wait(&pager->changed, &pager->mutex);
         return NQ_OK;
     }
-    uint32_t count = pager->segments.count;
-    NQ_TRY(nq__segments_reserve(ctx, pager, count + 1));
+    NQ_TRY(nq__segments_reserve(ctx, pager, pager->segments.count + 1));
     pager->is_extending = true;
-    nq_mutex_unlock(&pager->mutex);
-    /* Its space is reserved, so that nothing written there is refused for want of it. */
-    nq_status status = nq_file_allocate(ctx, pager->file, (uint64_t)count * pager->segment_bytes,
-                                        pager->segment_bytes);
-    nq_mutex_lock(&pager->mutex);
+    uint32_t segment;
+    nq_status status = take_space(ctx, pager, &segment);
     pager->is_extending = false;
     pager->is_disk_full = status == NQ_DISK_FULL;
-    if (status == NQ_OK) {
-        nq__segments_set_count(pager, count + 1);
+    if (status == NQ_OK && segment < pager->segments.count) {
+        nq__segments_fill(pager, segment);
+    } else if (status == NQ_OK) {
+        nq__segments_set_count(pager, segment + 1);
     }
     nq_cond_broadcast(&pager->changed);
     return status;

@@ -6,16 +6,42 @@
 #include "engine/ground/base/heap.h"
 #include "engine/storage/store/store_internal.h"
 
-nq_status nq__room_promise(nq_ctx *ctx, nq_store *store, bool may_use_reserve) {
+nq_status nq__room_promise(nq_ctx *ctx, nq_store *store, uint32_t count, bool may_use_reserve) {
     enum { WRITING_PAGES = 8 }; /* are neither dirty nor written: one a thread, of few */
-    uint64_t pages = (uint64_t)nq_pool_dirty_count(store->pool) + WRITING_PAGES;
-    return nq_pager_promise(ctx, store->pager, pages, may_use_reserve);
+    uint64_t promised = atomic_fetch_add(&store->promised_pages, count) + count;
+    uint64_t pages = nq_pool_dirty_count(store->pool) + promised + WRITING_PAGES;
+    nq_status status = nq_pager_promise(ctx, store->pager, pages, may_use_reserve);
+    if (status != NQ_OK) {
+        nq__room_taken(store, count);
+    }
+    return status;
+}
+
+void nq__room_taken(nq_store *store, uint32_t count) {
+    atomic_fetch_sub(&store->promised_pages, count);
+}
+
+/* Room is promised for several pages at once: one question a commit, for most. On a full disk the
+ * last pages are asked for one by one. */
+static nq_status ensure_room(nq_ctx *ctx, nq_apply *apply) {
+    enum { STEP = 64 };
+    if (apply->promised_count != 0) {
+        return NQ_OK;
+    }
+    uint32_t count = STEP;
+    nq_status status = nq__room_promise(ctx, apply->store, count, apply->may_use_reserve);
+    if (status == NQ_DISK_FULL) {
+        count = 1;
+        status = nq__room_promise(ctx, apply->store, count, apply->may_use_reserve);
+    }
+    apply->promised_count = status == NQ_OK ? count : 0;
+    return status;
 }
 
 static nq_status take_page(nq_ctx *ctx, void *user, nq_page_id *out_page) {
     nq_apply *apply = user;
     nq_store *store = apply->store;
-    NQ_TRY(nq__room_promise(ctx, store, apply->may_use_reserve));
+    NQ_TRY(ensure_room(ctx, apply));
     nq_mutex_lock(&store->space_mutex);
     nq_status status = nq_space_take(ctx, &store->space, out_page);
     nq_mutex_unlock(&store->space_mutex);
@@ -26,8 +52,11 @@ static nq_status take_page(nq_ctx *ctx, void *user, nq_page_id *out_page) {
         nq_mutex_lock(&store->space_mutex);
         nq_space_give(&store->space, *out_page);
         nq_mutex_unlock(&store->space_mutex);
+        return status;
     }
-    return status;
+    apply->promised_count--;
+    nq__room_taken(store, 1);
+    return NQ_OK;
 }
 
 static nq_status give_page(nq_ctx *ctx, void *user, nq_page_id page, uint64_t birth) {
@@ -144,12 +173,18 @@ nq_status nq__apply_finish(nq_ctx *ctx, nq_apply *apply) {
     return NQ_OK;
 }
 
+/* What was promised and not taken is anybody's again. */
+static void end(nq_apply *apply) {
+    nq__room_taken(apply->store, apply->promised_count);
+    *apply = (nq_apply){0};
+}
+
 void nq__apply_install(nq_apply *apply, nq_lsn lsn, bool is_durable) {
     apply->version->lsn = lsn;
     apply->version->is_durable = is_durable;
     nq__held_free(apply->taken);
     nq__version_install(apply->store, apply->version, apply->freed);
-    *apply = (nq_apply){0};
+    end(apply);
 }
 
 void nq__apply_abort(nq_apply *apply) {
@@ -163,5 +198,5 @@ void nq__apply_abort(nq_apply *apply) {
     nq__pages_give(apply->store, apply->taken);
     nq__held_free(apply->freed);
     nq_heap_free(apply->version);
-    *apply = (nq_apply){0};
+    end(apply);
 }

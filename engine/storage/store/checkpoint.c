@@ -96,7 +96,8 @@ static nq_status write(nq_ctx *ctx, nq_store *store, checkpoint *c, uint64_t *ou
     if (NQ_HAS_BUG(LOG_RECYCLED_EARLY)) {
         NQ_TRY(nq_log_recycle(ctx, store->log, (nq_lsn){c->root.lsn}, 0));
     }
-    nq_pager_expect(store->pager, nq_pool_dirty_count(store->pool));
+    nq_pager_expect(store->pager,
+                    nq_pool_dirty_count(store->pool) + atomic_load(&store->promised_pages));
     nq_pager_checkpoint_result moved;
     nq_status status = nq_pager_checkpoint(ctx, store->pager, &c->root, &c->not_reached, &moved);
     if (nq_pager_health(store->pager) != NQ_OK) {
@@ -107,6 +108,7 @@ static nq_status write(nq_ctx *ctx, nq_store *store, checkpoint *c, uint64_t *ou
     store->root = c->root;
     nq__version_set_durable(store, c->version);
     c->version = NULL;
+    nq_pager_trim(store->pager);
     nq__data_file_charge(store);
     atomic_fetch_add(&store->counters.checkpoints, 1);
     return nq_log_recycle(ctx, store->log, (nq_lsn){store->root.lsn},

@@ -30,9 +30,32 @@ static void add(extent *size, const nq_log_record *record) {
         size->gives_room_back && (is_removal || record->kind == NQ_RECORD_COMMIT);
 }
 
+/* The leaves that a commit will write, brought near before its turn. */
+typedef struct warming {
+    uint32_t tree; /* of the warmer; 0: none */
+    bool exists;
+    nq_btree_warmer warmer;
+} warming;
+
+/* Only what fits in memory stays near until the turn. */
+static nq_status warm(nq_ctx *ctx, nq_txn *txn, const nq_log_record *record, warming *w) {
+    bool is_row = record->kind == NQ_RECORD_PUT || record->kind == NQ_RECORD_REMOVE;
+    if (!is_row || txn->spilled != NULL) {
+        return NQ_OK;
+    }
+    if (record->tree != w->tree) {
+        nq_tree tree;
+        NQ_TRY(nq__tree_find(ctx, txn->store, txn->snapshot, record->tree, &tree, &w->exists));
+        nq_btree_warmer_init(&w->warmer, txn->store->pool, &tree);
+        w->tree = record->tree;
+    }
+    return w->exists ? nq_btree_warm(ctx, &w->warmer, record->key) : NQ_OK;
+}
+
 static nq_status measure(nq_ctx *ctx, nq_txn *txn, extent *out_extent) {
     nq_changes changes;
     nq_log_record record;
+    warming leaves = {0};
     bool is_end = false;
     nq_status status;
     *out_extent = (extent){.gives_room_back = true};
@@ -43,6 +66,7 @@ static nq_status measure(nq_ctx *ctx, nq_txn *txn, extent *out_extent) {
             break;
         }
         add(out_extent, &record);
+        NQ_CHECK(warm(ctx, txn, &record, &leaves));
     }
 done:
     nq__changes_end(&changes);

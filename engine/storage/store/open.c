@@ -10,7 +10,7 @@ static void set_defaults(nq_store_options *options) {
         options->cache_bytes = UINT64_C(64) << 20;
     }
     if (options->checkpoint_log_bytes == 0) {
-        options->checkpoint_log_bytes = UINT64_C(16) << 20;
+        options->checkpoint_log_bytes = UINT64_C(64) << 20;
     }
     if (options->txn_bytes_max == 0) {
         options->txn_bytes_max = UINT64_C(64) << 20;
@@ -177,7 +177,8 @@ nq_status nq_store_close(nq_ctx *ctx, nq_store *store) {
     nq_status status = nq_store_health(store) == NQ_OK ? nq_store_checkpoint(ctx, store, NULL)
                                                        : nq__store_check_health(ctx, store);
     if (status == NQ_OK) {
-        nq_pager_trim(store->pager, 0);
+        nq_pager_trim_all(store->pager);
+        status = nq_log_trim(ctx, store->log);
     }
     destroy(store);
     return status;

@@ -18,7 +18,7 @@ void nq__private_begin(nq_store *store, nq_private_pages *pages) {
 
 nq_status nq__private_take(nq_ctx *ctx, nq_private_pages *pages, nq_page_id *out_page) {
     nq_store *store = pages->store;
-    NQ_TRY(nq__room_promise(ctx, store, false));
+    NQ_TRY(nq__room_promise(ctx, store, 1, false));
     nq_mutex_lock(&store->space_mutex);
     nq_status status = nq_space_take(ctx, &store->space, out_page);
     if (status == NQ_OK) {
@@ -30,6 +30,7 @@ nq_status nq__private_take(nq_ctx *ctx, nq_private_pages *pages, nq_page_id *out
         }
     }
     nq_mutex_unlock(&store->space_mutex);
+    nq__room_taken(store, 1);
     return status;
 }
 

@@ -58,7 +58,7 @@ typedef enum nq_isolation {
 typedef struct nq_store_options {
     uint64_t cache_bytes;           /* pages and changes not yet committed, hard limit [64 MiB] */
     nq_cache_policy cache_policy;   /* which page goes when another must come in [S3-FIFO] */
-    uint64_t checkpoint_log_bytes;  /* logged since the last checkpoint, to start one [16 MiB] */
+    uint64_t checkpoint_log_bytes;  /* logged since the last checkpoint, to start one [64 MiB] */
     uint64_t txn_bytes_max;         /* writes of one transaction in memory [64 MiB]; what is more
                                      * goes to the data file until the transaction ends */
     uint32_t sync_interval_ms;      /* of NQ_PERIODIC commits [200] */

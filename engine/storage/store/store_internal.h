@@ -109,6 +109,7 @@ struct nq_store {
     nq_space space;
     struct nq_private_pages *private_pages; /* of transactions; neither free nor reached */
     _Atomic uint64_t private_generation;
+    _Atomic uint64_t promised_pages; /* not taken yet */
 
     uint64_t pager_bytes; /* charged to the cache; the checkpoint's */
 
@@ -202,15 +203,18 @@ typedef struct nq_apply {
     nq_btree_writer directory;
     nq_btree_writer tree;
     nq_tree tree_value;
-    uint32_t tree_id; /* the tree being written; 0: none */
+    uint32_t tree_id;        /* the tree being written; 0: none */
+    uint32_t promised_count; /* pages that there is room for, not taken yet */
     bool is_begun;
     bool may_use_reserve;  /* it gives room back, or must not be refused */
     bool is_unseen_before; /* nobody reads the version before: what is replaced leaves the cache */
 } nq_apply;
 
-/* What dirty pages will need when they are written must be there before more of them are made: a
- * full disk refuses the writer, not the checkpoint. */
-nq_status nq__room_promise(nq_ctx *ctx, nq_store *store, bool may_use_reserve);
+/* What dirty pages will need when they are written must be there before `count` more of them are
+ * made: a full disk refuses the writer, not the checkpoint. They count as promised until they are
+ * taken: nq__room_taken. */
+nq_status nq__room_promise(nq_ctx *ctx, nq_store *store, uint32_t count, bool may_use_reserve);
+void nq__room_taken(nq_store *store, uint32_t count);
 
 /* Of the generation after the newest one's, or of a later one. */
 nq_status nq__apply_begin(nq_ctx *ctx, nq_store *store, uint64_t generation, nq_apply *apply);

@@ -83,9 +83,19 @@ static void hold(nq_version *version, nq_held_chunk *chunk) {
     version->held = chunk;
 }
 
+/* The version is only there for a restart: nobody reads it, or will. */
+static bool is_at_rest(nq_store *store, const nq_version *version) {
+    nq_mutex_lock(&store->version_mutex);
+    bool is_at_rest = version == store->durable && version != atomic_load(&store->published);
+    nq_mutex_unlock(&store->version_mutex);
+    return is_at_rest;
+}
+
 /* Hands the pages of `list` to `keeper` (may be NULL), as far as it reaches them, and gives back
- * the others. The keeper is counted by the caller. */
+ * the others. The keeper is counted by the caller. Frames are not kept with pages that wait for the
+ * next checkpoint only: the next commit's copies go there, memory that is already in use. */
 static void settle(nq_store *store, nq_held_chunk *list, nq_version *keeper) {
+    bool is_unread = list != NULL && keeper != NULL && is_at_rest(store, keeper);
     while (list != NULL) {
         nq_held_chunk *chunk = list;
         list = chunk->next;
@@ -98,6 +108,9 @@ static void settle(nq_store *store, nq_held_chunk *list, nq_version *keeper) {
         if (kept == 0) {
             nq_heap_free(chunk);
             continue;
+        }
+        for (uint32_t i = 0; is_unread && i < kept; i++) {
+            nq_pool_drop(store->pool, (nq_page_id){chunk->pages[i].page});
         }
         nq_mutex_lock(&store->version_mutex);
         hold(keeper, chunk);

@@ -188,6 +188,13 @@ nq_status nq_log_recycle(nq_ctx *ctx, nq_log *log, nq_lsn lsn, uint64_t spare_by
     return status;
 }
 
+nq_status nq_log_trim(nq_ctx *ctx, nq_log *log) {
+    /* The durable end is that of a block, and may be the next segment's start. */
+    nq_lsn end = nq_log_end(log);
+    nq_lsn durable_end = nq_log_durable_end(log);
+    return nq_log_sink_trim(ctx, log->sink, durable_end.value > end.value ? durable_end : end);
+}
+
 /* ---- Appending ---- */
 
 static bool has_room(const nq_log *log, size_t bytes) {

@@ -76,6 +76,9 @@ uint32_t nq_log_run(const nq_log *log);
  */
 nq_status nq_log_recycle(nq_ctx *ctx, nq_log *log, nq_lsn lsn, uint64_t spare_bytes);
 
+/* Gives all room behind the end's segment up: nobody will append any more. */
+nq_status nq_log_trim(nq_ctx *ctx, nq_log *log);
+
 /* Whether there is a full, durable segment that the archive has not taken; and offering it the
  * oldest, which may take long. A failure is the archive's; the segment will be offered again. */
 bool nq_log_wants_archive(nq_log *log);

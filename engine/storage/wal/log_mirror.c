@@ -163,6 +163,11 @@ static nq_status recycle(nq_ctx *ctx, nq_log_sink *sink, nq_lsn needed, nq_lsn s
     return done(m, status);
 }
 
+static nq_status trim(nq_ctx *ctx, nq_log_sink *sink, nq_lsn end) {
+    NQ_TRY(nq_log_sink_trim(ctx, of(sink)->sinks[0], end));
+    return nq_log_sink_trim(ctx, of(sink)->sinks[1], end);
+}
+
 static void describe(const nq_log_sink *sink, uint32_t copy, nq_lsn lsn, char *out_text,
                      size_t text_bytes) {
     nq_log_sink_describe(((const mirror *)sink)->sinks[copy], 0, lsn, out_text, text_bytes);
@@ -188,6 +193,7 @@ static const nq_log_sink_vtable vtable = {
     .start = start,
     .sync = sync_bytes,
     .recycle = recycle,
+    .trim = trim,
     .describe = describe,
 };
 

@@ -60,6 +60,14 @@ static nq_file *drop_oldest(segments *s) {
     return file;
 }
 
+static nq_file *drop_newest(segments *s) {
+    nq_mutex_lock(&s->list_mutex);
+    nq_file *file = s->list[--s->count].file;
+    atomic_store(&s->room_end, s->list[s->count].number * s->sink.segment_bytes);
+    nq_mutex_unlock(&s->list_mutex);
+    return file;
+}
+
 /* ---- Creating ---- */
 
 /* What a creation that a crash interrupted may have left is one segment of zeros; anything else is
@@ -256,6 +264,23 @@ static nq_status recycle(nq_ctx *ctx, nq_log_sink *sink, nq_lsn needed, nq_lsn s
     return status;
 }
 
+/* The newest goes first, and durably: a crash leaves no gap. */
+static nq_status trim(nq_ctx *ctx, nq_log_sink *sink, nq_lsn end) {
+    segments *s = of(sink);
+    nq_status status = NQ_OK;
+    nq_mutex_lock(&s->maker_mutex);
+    while (status == NQ_OK && s->count > 1 &&
+           s->list[s->count - 1].number * sink->segment_bytes > end.value) {
+        status = nq__log_segment_remove(ctx, &s->options, s->list[s->count - 1].number);
+        if (status == NQ_OK) {
+            nq_file_close(drop_newest(s));
+            status = nq_vfs_sync_dir(ctx, s->options.vfs, s->directory);
+        }
+    }
+    nq_mutex_unlock(&s->maker_mutex);
+    return status;
+}
+
 /* ---- Opening ---- */
 
 static nq_status open_one(nq_ctx *ctx, segments *s, uint64_t number) {
@@ -327,6 +352,7 @@ static const nq_log_sink_vtable vtable = {
     .start = sync_bytes,
     .sync = sync_bytes,
     .recycle = recycle,
+    .trim = trim,
     .describe = describe,
 };
 

@@ -34,6 +34,7 @@ typedef struct nq_log_sink_vtable {
     nq_status (*start)(nq_ctx *ctx, nq_log_sink *sink, nq_lsn from, nq_lsn end);
     nq_status (*sync)(nq_ctx *ctx, nq_log_sink *sink, nq_lsn from, nq_lsn to);
     nq_status (*recycle)(nq_ctx *ctx, nq_log_sink *sink, nq_lsn needed, nq_lsn spare_end);
+    nq_status (*trim)(nq_ctx *ctx, nq_log_sink *sink, nq_lsn end);
     void (*describe)(const nq_log_sink *sink, uint32_t copy, nq_lsn lsn, char *out_text,
                      size_t text_bytes);
 } nq_log_sink_vtable;
@@ -102,6 +103,11 @@ static inline nq_status nq_log_sink_sync(nq_ctx *ctx, nq_log_sink *sink, nq_lsn 
 static inline nq_status nq_log_sink_recycle(nq_ctx *ctx, nq_log_sink *sink, nq_lsn needed,
                                             nq_lsn spare_end) {
     return sink->vtable->recycle(ctx, sink, needed, spare_end);
+}
+
+/* Gives up the segments of room behind the one that `end` is in. Nobody writes meanwhile. */
+static inline nq_status nq_log_sink_trim(nq_ctx *ctx, nq_log_sink *sink, nq_lsn end) {
+    return sink->vtable->trim(ctx, sink, end);
 }
 
 /* Says in words where a copy keeps a position: the file and the offset. */

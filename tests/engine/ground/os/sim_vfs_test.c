@@ -569,6 +569,30 @@ static void bad_sectors_stay_unreadable_until_they_are_written(void **state) {
     nq_sim_vfs_destroy(disk);
 }
 
+static void what_is_discarded_is_zero_and_a_crash_spares_what_is_beside_it(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        nq_sim_vfs *disk = make_disk(&(nq_sim_options){.seed = seed});
+        nq_file *file = make_durable(disk, 16384);
+        char before[16384];
+        char after[16384];
+        size_t got;
+        assert_int_equal(nq_file_read_at(&ctx, file, 0, before, sizeof before, &got), NQ_OK);
+        nq_file_discard(file, 4096, 8192);
+        assert_int_equal(nq_file_read_at(&ctx, file, 0, after, sizeof after, &got), NQ_OK);
+        assert_int_equal(got, sizeof after);
+        for (size_t i = 4096; i < 12288; i++) {
+            assert_int_equal(after[i], 0);
+        }
+        file = crash_and_reopen(disk, file);
+        assert_int_equal(nq_file_read_at(&ctx, file, 0, after, sizeof after, &got), NQ_OK);
+        assert_memory_equal(after, before, 4096);
+        assert_memory_equal(after + 12288, before + 12288, 4096);
+        nq_file_close(file);
+        nq_sim_vfs_destroy(disk);
+    }
+}
+
 static void a_wiped_range_is_zero_now_and_after_a_crash(void **state) {
     (void)state;
     nq_sim_vfs *disk = make_disk(&(nq_sim_options){.seed = 1});
@@ -817,6 +841,7 @@ int main(void) {
         cmocka_unit_test(a_full_disk_says_so_and_takes_more_after_something_is_removed),
         cmocka_unit_test(faults_strike_once_when_scheduled),
         cmocka_unit_test(bad_sectors_stay_unreadable_until_they_are_written),
+        cmocka_unit_test(what_is_discarded_is_zero_and_a_crash_spares_what_is_beside_it),
         cmocka_unit_test(a_wiped_range_is_zero_now_and_after_a_crash),
         cmocka_unit_test(a_lock_is_exclusive_and_ends_with_the_file_or_the_power),
         cmocka_unit_test(only_an_empty_directory_is_removed),

@@ -78,6 +78,30 @@ static void what_was_written_is_read_back_with_holes_as_zeros(void **state) {
     nq_file_close(NULL);
 }
 
+static void what_is_discarded_touches_nothing_beside_it(void **state) {
+    (void)state;
+    enum { PART = 1 << 16 };
+    static uint8_t bytes[3 * PART];
+    static uint8_t found[3 * PART];
+    memset(bytes, 7, sizeof(bytes));
+    nq_file *file = open_file(path, NQ_OPEN_CREATE | NQ_OPEN_TRUNCATE);
+    assert_int_equal(nq_file_write_at(&ctx, file, 0, bytes, sizeof(bytes)), NQ_OK);
+    nq_file_discard(file, PART, PART);
+    uint64_t size;
+    size_t got;
+    assert_int_equal(nq_file_size(&ctx, file, &size), NQ_OK);
+    assert_int_equal(size, sizeof(bytes));
+    assert_int_equal(nq_file_read_at(&ctx, file, 0, found, sizeof(found), &got), NQ_OK);
+    assert_int_equal(got, sizeof(found));
+    assert_memory_equal(found, bytes, PART);
+    assert_memory_equal(found + 2 * PART, bytes, PART);
+    assert_int_equal(nq_file_allocate(&ctx, file, PART, PART), NQ_OK);
+    assert_int_equal(nq_file_write_at(&ctx, file, PART, bytes, PART), NQ_OK);
+    assert_int_equal(nq_file_read_at(&ctx, file, 0, found, sizeof(found), &got), NQ_OK);
+    assert_memory_equal(found, bytes, sizeof(found));
+    nq_file_close(file);
+}
+
 static void a_prefetch_changes_nothing_wherever_it_points(void **state) {
     (void)state;
     nq_file *file = open_file(path, NQ_OPEN_CREATE);
@@ -212,6 +236,7 @@ static void a_lack_of_memory_leaves_nothing_open(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(what_was_written_is_read_back_with_holes_as_zeros),
+        WITH_DIRECTORY(what_is_discarded_touches_nothing_beside_it),
         WITH_DIRECTORY(a_prefetch_changes_nothing_wherever_it_points),
         WITH_DIRECTORY(open_flags_mean_what_they_say),
         WITH_DIRECTORY(names_are_renamed_removed_listed_and_synced),

@@ -216,6 +216,37 @@ static void entries_are_listed_in_either_direction(void **state) {
     free(page);
 }
 
+static void a_copy_holds_what_the_page_does(void **state) {
+    (void)state;
+    nq_rng rng = {3};
+    nq_page page;
+    nq_page copy;
+    nq_page_init(&page, (nq_page_id){7}, 9, NQ_PAGE_LEAF);
+    for (uint64_t i = 0; i < 60; i++) {
+        uint64_t key = __builtin_bswap64(i * 3);
+        uint8_t value[64];
+        memset(value, (int)i, sizeof value);
+        size_t bytes = (size_t)nq_rng_below(&rng, sizeof value);
+        assert_true(nq_node_insert(&page, (uint16_t)i, nq_bytes_of(&key, sizeof key),
+                                   nq_bytes_of(value, bytes), false));
+        memset(&copy, 0xEE, sizeof copy);
+        nq_page_copy(&copy, &page);
+        assert_null(nq_page_broken_rule(&copy));
+        assert_int_equal(copy.slot_count, page.slot_count);
+        for (uint16_t slot = 0; slot < page.slot_count; slot++) {
+            bool is_overflow;
+            assert_true(nq_bytes_equal(nq_node_suffix(&copy, slot), nq_node_suffix(&page, slot)));
+            assert_true(nq_bytes_equal(nq_node_payload(&copy, slot, &is_overflow),
+                                       nq_node_payload(&page, slot, &is_overflow)));
+        }
+    }
+    nq_page_init(&page, (nq_page_id){7}, 9, NQ_PAGE_OVERFLOW);
+    page.payload_bytes = 1234;
+    memset(page.body, 5, page.payload_bytes);
+    nq_page_copy(&copy, &page);
+    assert_memory_equal(&copy, &page, NQ_PAGE_HEADER_BYTES + 1234);
+}
+
 static void listing_stops_before_a_long_value(void **state) {
     (void)state;
     nq_page page;
@@ -409,6 +440,7 @@ int main(void) {
         cmocka_unit_test(keys_that_differ_only_behind_their_heads_are_found),
         cmocka_unit_test(a_search_stays_inside_the_page_whatever_the_bytes_are),
         cmocka_unit_test(entries_are_listed_in_either_direction),
+        cmocka_unit_test(a_copy_holds_what_the_page_does),
         cmocka_unit_test(listing_stops_before_a_long_value),
         cmocka_unit_test(splitting_makes_room_for_any_entry),
         cmocka_unit_test(appending_splits_leave_the_full_page_alone),

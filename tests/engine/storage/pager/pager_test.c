@@ -175,12 +175,79 @@ static void a_failed_write_loses_nothing_and_the_next_checkpoint_holds(void **st
     }
 }
 
+/* ---- Space ---- */
+
+static nq_pager_stats stats_of(const pages *p) {
+    nq_pager_stats stats;
+    nq_pager_get_stats(p->pager, &stats);
+    return stats;
+}
+
+static void what_is_freed_is_given_back_and_taken_again(void **state) {
+    (void)state;
+    enum { MANY = 400, FEW = 8 };
+    pages p;
+    pages_init(&p, 1, 1);
+    uint32_t ids[MANY];
+    for (int i = 0; i < MANY; i++) {
+        must(&p, pages_write(&p, &ids[i]));
+    }
+    must(&p, pages_checkpoint(&p));
+    uint64_t bytes_before = stats_of(&p).file_bytes;
+    for (int i = 0; i < MANY - FEW; i++) {
+        pages_retire(&p, ids[i]);
+    }
+    must(&p, pages_checkpoint(&p));
+    must(&p, pages_checkpoint(&p)); /* moves what is left out of sparse segments */
+    nq_pager_trim_all(p.pager);
+    nq_pager_stats small = stats_of(&p);
+    assert_true((small.file_bytes - small.hole_bytes) * 4 < bytes_before);
+    assert_int_equal(small.hole_bytes,
+                     small.segments_free * nq_segment_bytes((nq_segment_layout){1}));
+    expect(p.pager, &p.now, NULL);
+    pages_reopen(&p);
+    expect(p.pager, &p.durable, NULL);
+    for (int i = 0; i < MANY; i++) {
+        must(&p, pages_write(&p, &ids[i]));
+    }
+    must(&p, pages_checkpoint(&p));
+    assert_true(stats_of(&p).hole_bytes <= small.hole_bytes);
+    assert_true(stats_of(&p).file_bytes <= bytes_before + bytes_before / 4);
+    pages_reopen(&p);
+    expect(p.pager, &p.durable, NULL);
+    pages_deinit(&p);
+}
+
+static void a_hole_without_space_does_not_hide_one_that_has(void **state) {
+    (void)state;
+    pages p;
+    pages_init(&p, 1, 1);
+    uint32_t ids[100];
+    for (int i = 0; i < 100; i++) {
+        must(&p, pages_write(&p, &ids[i]));
+    }
+    must(&p, pages_checkpoint(&p));
+    for (int i = 0; i < 100; i++) {
+        pages_retire(&p, ids[i]);
+    }
+    must(&p, pages_checkpoint(&p));
+    pages_reopen(&p); /* every free segment is a hole, for all that is known */
+    assert_true(stats_of(&p).hole_bytes != 0);
+    nq_sim_vfs_fault_at(p.disk, NQ_SIM_WRITE_FULL, 1);
+    must(&p, nq_pager_promise(&p.ctx, p.pager, 1, true));
+    assert_true(stats_of(&p).hole_bytes <
+                stats_of(&p).segments_free * nq_segment_bytes((nq_segment_layout){1}));
+    pages_deinit(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_written_is_read_before_and_after_restarts),
         cmocka_unit_test(a_page_that_is_asked_for_wrongly_is_refused),
         cmocka_unit_test(no_crash_loses_a_checkpoint_nor_does_a_lost_superblock),
         cmocka_unit_test(a_failed_write_loses_nothing_and_the_next_checkpoint_holds),
+        cmocka_unit_test(what_is_freed_is_given_back_and_taken_again),
+        cmocka_unit_test(a_hole_without_space_does_not_hide_one_that_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -154,6 +154,7 @@ nq_status pages_checkpoint(pages *p) {
             give_back(p, id);
         }
     }
+    nq_pager_trim(p->pager);
     return NQ_OK;
 }
 

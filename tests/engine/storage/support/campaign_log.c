@@ -139,6 +139,9 @@ static nq_status busy_sync(nq_ctx *ctx, nq_log_sink *sink, nq_lsn from, nq_lsn t
 static nq_status busy_recycle(nq_ctx *ctx, nq_log_sink *sink, nq_lsn needed, nq_lsn spare_end) {
     return nq_log_sink_recycle(ctx, ((busy_sink *)sink)->inner, needed, spare_end);
 }
+static nq_status busy_trim(nq_ctx *ctx, nq_log_sink *sink, nq_lsn end) {
+    return nq_log_sink_trim(ctx, ((busy_sink *)sink)->inner, end);
+}
 static void busy_describe(const nq_log_sink *sink, uint32_t copy, nq_lsn lsn, char *out_text,
                           size_t text_bytes) {
     nq_log_sink_describe(((const busy_sink *)sink)->inner, copy, lsn, out_text, text_bytes);
@@ -155,6 +158,7 @@ static const nq_log_sink_vtable busy_vtable = {
     .start = busy_start,
     .sync = busy_sync,
     .recycle = busy_recycle,
+    .trim = busy_trim,
     .describe = busy_describe,
 };
 

@@ -312,6 +312,37 @@ static void recycled_segments_do_not_speak_of_the_past(void **state) {
     assert_int_equal(reopen(f, start), 1);
 }
 
+static void a_log_that_is_trimmed_goes_on_where_it_ended(void **state) {
+    fixture *f = *state;
+    append_durably(f, 100);
+    assert_int_equal(nq_log_reserve(&f->ctx, f->log, 4 * SEGMENT_BYTES, 3000), NQ_OK);
+    f->run = nq_log_run(f->log);
+    assert_int_equal(nq_log_trim(&f->ctx, f->log), NQ_OK);
+    bool exists;
+    assert_int_equal(nq_vfs_exists(&f->ctx, f->segments.vfs, "log/0000000000000001.log", &exists),
+                     NQ_OK);
+    assert_false(exists);
+    nq_log_close(f->log);
+    assert_int_equal(reopen(f, (nq_lsn){0}), 1);
+    append_durably(f, 3 * SEGMENT_BYTES / 2);
+    nq_log_close(f->log);
+    assert_int_equal(reopen(f, (nq_lsn){0}), 2);
+}
+
+static void a_trimmed_log_keeps_the_segment_that_its_durable_end_begins(void **state) {
+    fixture *f = *state;
+    do {
+        append_durably(f, 100);
+    } while (nq_log_durable_end(f->log).value % SEGMENT_BYTES != 0);
+    nq_lsn start = nq_log_durable_end(f->log);
+    f->run = nq_log_run(f->log);
+    assert_int_equal(nq_log_reserve(&f->ctx, f->log, 4 * SEGMENT_BYTES, 3000), NQ_OK);
+    assert_int_equal(nq_log_trim(&f->ctx, f->log), NQ_OK);
+    nq_log_close(f->log);
+    assert_int_equal(reopen(f, start), 0);
+    append_durably(f, 100);
+}
+
 static void a_failed_sync_ends_the_log(void **state) {
     fixture *f = *state;
     nq_lsn end;
@@ -495,6 +526,8 @@ int main(void) {
         LOG_TEST(a_broken_last_group_is_cut_and_reported, set_up),
         LOG_TEST(a_missing_segment_is_refused, set_up),
         LOG_TEST(recycled_segments_do_not_speak_of_the_past, set_up),
+        LOG_TEST(a_log_that_is_trimmed_goes_on_where_it_ended, set_up),
+        LOG_TEST(a_trimmed_log_keeps_the_segment_that_its_durable_end_begins, set_up),
         LOG_TEST(a_failed_sync_ends_the_log, set_up),
         LOG_TEST(a_full_disk_is_met_before_the_first_record, set_up),
         LOG_TEST(the_archive_and_the_rest_are_the_whole_log, set_up_archived),
