@@ -137,6 +137,7 @@ static void visit_store(const nq_store *store, const stats_visitor *visitor) {
         {"store_cache_bytes", stats.cache_bytes},
         {"store_cache_budget_bytes", stats.cache_budget_bytes},
         {"store_pages_read", stats.pages_read},
+        {"store_pages_hinted", stats.pages_hinted},
         {"store_pages_written", stats.pages_written},
         {"store_log_bytes", stats.log_bytes},
         {"store_log_syncs", stats.log_syncs},

@@ -209,6 +209,8 @@ nq_status nq_btree_verify(nq_ctx *ctx, nq_pool *pool, const nq_tree *tree,
 
 /* ---- Warming ---- */
 
+enum { NQ_BTREE_WARM_MAX = 2 * NQ_PAGER_AHEAD_MAX };
+
 /* For keys that do not descend, of one tree. */
 typedef struct nq_btree_warmer {
     nq_pool *pool;
@@ -218,12 +220,18 @@ typedef struct nq_btree_warmer {
     bool is_last_child; /* of its parent */
     uint16_t position;  /* in its parent */
     nq_page_ref parent;
+    uint32_t missing_count; /* leaves that are not in memory, */
+    uint32_t asked_count;   /* and of these, asked of the disk */
+    nq_page_ref missing[NQ_BTREE_WARM_MAX];
 } nq_btree_warmer;
 
 void nq_btree_warmer_init(nq_btree_warmer *warmer, nq_pool *pool, const nq_tree *tree);
 
-/* Has the leaf where `key` belongs fetched: from the file if need be, and begun to be from memory.
- * Fails as reading does. */
-nq_status nq_btree_warm(nq_ctx *ctx, nq_btree_warmer *warmer, nq_bytes key);
+/* Has the leaf where `key` belongs begun to be fetched. What fails will fail again when the leaf is
+ * needed. */
+void nq_btree_warm(nq_ctx *ctx, nq_btree_warmer *warmer, nq_bytes key);
+
+/* Reads the leaves that were not in memory, up to NQ_BTREE_WARM_MAX of them. */
+void nq_btree_warmer_finish(nq_ctx *ctx, nq_btree_warmer *warmer);
 
 #endif

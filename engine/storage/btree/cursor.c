@@ -41,6 +41,7 @@ static nq_status fail_level(nq_ctx *ctx, nq_page_ref ref) {
 typedef struct direction {
     enum { TO_KEY, TO_FIRST, TO_LAST, TO_POSITION } way;
     bool is_forward;   /* after the leaf is reached */
+    bool is_walk;      /* from a leaf to its neighbour */
     uint16_t position; /* of the child */
     nq_bytes key;
 } direction;
@@ -59,16 +60,44 @@ static uint16_t choose_position(const nq_page *page, const direction *to) {
     NQ_UNREACHABLE();
 }
 
+/* ---- Reading ahead: the leaves to come, asked of the disk before they are wanted ---- */
+
+enum { AHEAD_LEAVES = NQ_PAGER_AHEAD_MAX / 2 };
+
+typedef struct ahead {
+    nq_page_ref leaves[NQ_PAGER_AHEAD_MAX];
+    uint32_t count;
+} ahead;
+
+/* A walk from leaf to leaf asks at every sixteenth for the second sixteen from there, and where it
+ * enters a parent for both, so that sixteen to thirty-two are on their way. */
+static void list_ahead(const nq_page *page, uint16_t position, const direction *to,
+                       ahead *out_ahead) {
+    bool is_entering = to->way != TO_POSITION;
+    if (position % AHEAD_LEAVES != 0 && !is_entering) {
+        return;
+    }
+    for (int i = is_entering ? 1 : AHEAD_LEAVES; i < 2 * AHEAD_LEAVES; i++) {
+        int at = to->is_forward ? position + i : position - i;
+        if (at < 0 || at > page->slot_count) {
+            return;
+        }
+        out_ahead->leaves[out_ahead->count++] = nq_node_read_child(page, (uint16_t)at);
+    }
+}
+
 /* Goes from *ref, an inner node at `level`, to one of its children. */
 static nq_status step_down(nq_ctx *ctx, nq_btree_cursor *cursor, uint32_t level,
                            const direction *to, nq_page_ref *ref) {
     nq_page_ref child;
     nq_page_ref neighbour;
     nq_btree_step step;
+    ahead next;
     bool is_inner;
     bool has_failed = false;
     do {
         nq_view view;
+        next.count = 0;
         NQ_TRY(nq_pool_view_begin(ctx, cursor->pool, *ref, has_failed, &view));
         is_inner = view.page->level == level && view.page->kind == NQ_PAGE_INTERNAL;
         uint16_t position = choose_position(view.page, to);
@@ -79,12 +108,16 @@ static nq_status step_down(nq_ctx *ctx, nq_btree_cursor *cursor, uint32_t level,
                         ? nq_node_read_child(
                               view.page, (uint16_t)(to->is_forward ? position + 1 : position - 1))
                         : NQ_PAGE_REF_NONE;
+        if (to->is_walk && level == 1) {
+            list_ahead(view.page, position, to, &next);
+        }
         nq_pool_count_hits(cursor->pool, view.is_pinned ? 0 : 1);
         has_failed = !nq_pool_view_end(cursor->pool, &view);
     } while (has_failed);
     if (!is_inner) {
         return fail_level(ctx, *ref);
     }
+    nq_pool_read_ahead(cursor->pool, next.leaves, next.count);
     cursor->path[level] = step;
     cursor->neighbour = neighbour;
     *ref = child;
@@ -138,6 +171,7 @@ static nq_status move_to_neighbour(nq_ctx *ctx, nq_btree_cursor *cursor, bool is
     const nq_btree_step *step = &cursor->path[level];
     direction to = {.way = TO_POSITION,
                     .is_forward = is_forward,
+                    .is_walk = true,
                     .position = (uint16_t)(is_forward ? step->position + 1 : step->position - 1)};
     return descend(ctx, cursor, step->ref, level, to);
 }

@@ -47,29 +47,51 @@ static bool is_of_same_leaf(nq_ctx *ctx, const nq_btree_warmer *warmer, nq_bytes
     return nq_pool_view_end(warmer->pool, &view) && is_below;
 }
 
-static nq_status fetch(nq_ctx *ctx, nq_pool *pool, nq_page_ref leaf) {
-    const nq_page *page = nq_pool_prefetch_address(pool, leaf);
-    if (page != NULL) {
-        nq_node_prefetch(page);
-        return NQ_OK;
-    }
-    nq_pin pin;
-    NQ_TRY(nq_pool_pin(ctx, pool, leaf, &pin));
-    nq_pool_unpin(pool, &pin);
-    return NQ_OK;
+static void ask_for_missing(nq_btree_warmer *warmer) {
+    uint32_t count = warmer->missing_count - warmer->asked_count;
+    nq_pool_read_ahead(warmer->pool, warmer->missing + warmer->asked_count, count);
+    warmer->asked_count = warmer->missing_count;
 }
 
-nq_status nq_btree_warm(nq_ctx *ctx, nq_btree_warmer *warmer, nq_bytes key) {
+/* Leaves that are not in memory are asked for together, so that the disk is given more than one to
+ * do; a batch that misses more than are remembered is no hurry's. */
+static void fetch(nq_btree_warmer *warmer, nq_page_ref leaf) {
+    const nq_page *page = nq_pool_prefetch_address(warmer->pool, leaf);
+    if (page != NULL) {
+        nq_node_prefetch(page);
+        return;
+    }
+    if (warmer->missing_count == NQ_BTREE_WARM_MAX) {
+        return;
+    }
+    warmer->missing[warmer->missing_count++] = leaf;
+    if (warmer->missing_count - warmer->asked_count == NQ_PAGER_AHEAD_MAX) {
+        ask_for_missing(warmer);
+    }
+}
+
+void nq_btree_warmer_finish(nq_ctx *ctx, nq_btree_warmer *warmer) {
+    ask_for_missing(warmer);
+    for (uint32_t i = 0; i < warmer->missing_count; i++) {
+        nq_pin pin;
+        if (nq_pool_pin(ctx, warmer->pool, warmer->missing[i], &pin) == NQ_OK) {
+            nq_pool_unpin(warmer->pool, &pin);
+        }
+    }
+    warmer->missing_count = 0;
+    warmer->asked_count = 0;
+}
+
+void nq_btree_warm(nq_ctx *ctx, nq_btree_warmer *warmer, nq_bytes key) {
     if (nq_page_ref_is_none(warmer->tree.root) || is_of_same_leaf(ctx, warmer, key)) {
-        return NQ_OK;
+        return;
     }
     nq_page_ref ref = warmer->tree.root;
     warmer->is_last_leaf = true;
     for (uint32_t level = warmer->tree.level; level > 0; level--) {
         turn next;
-        NQ_TRY(look(ctx, warmer->pool, ref, key, &next));
-        if (!next.is_inner) {
-            return NQ_OK; /* the commit will say what is wrong */
+        if (look(ctx, warmer->pool, ref, key, &next) != NQ_OK || !next.is_inner) {
+            return; /* the commit will say what is wrong */
         }
         warmer->parent = ref;
         warmer->position = next.position;
@@ -78,5 +100,5 @@ nq_status nq_btree_warm(nq_ctx *ctx, nq_btree_warmer *warmer, nq_bytes key) {
         ref = next.child;
     }
     warmer->is_placed = true;
-    return fetch(ctx, warmer->pool, ref);
+    fetch(warmer, ref);
 }

@@ -94,6 +94,11 @@ bool nq_pool_view_end(nq_pool *pool, nq_view *view);
 /* Pages seen through views that were not pinned. */
 void nq_pool_count_hits(nq_pool *pool, uint32_t count);
 
+/* These pages, at most NQ_PAGER_AHEAD_MAX, will be asked for soon: those that are on disk are asked
+ * of it, so that it can fetch them meanwhile. Reads nothing, waits for nothing, promises nothing.
+ */
+void nq_pool_read_ahead(nq_pool *pool, const nq_page_ref *refs, uint32_t count);
+
 /* The page's place in memory, to be prefetched and nothing else; NULL: it is not there. */
 const nq_page *nq_pool_prefetch_address(nq_pool *pool, nq_page_ref ref);
 

@@ -234,6 +234,8 @@ void nq__shelf_note_write(nq_pool *pool, uint32_t page, const nq_pager_image *im
 /* The frame's clean page is about to leave it. */
 void nq__shelf_keep(nq_pool *pool, const nq_frame *frame);
 void nq__shelf_forget(nq_pool *pool, uint32_t page);
+/* Anybody may ask; it may change at any moment. */
+bool nq__shelf_has(nq_pool *pool, uint32_t page);
 
 /* ---- pool.c ---- */
 

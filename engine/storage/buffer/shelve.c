@@ -94,10 +94,7 @@ void nq__shelf_keep(nq_pool *pool, const nq_frame *frame) {
         return;
     }
     uint32_t page = atomic_load(&frame->page);
-    nq_mutex_lock(&pool->shelf_mutex);
-    bool is_there = nq_shelf_has(pool->shelf, page);
-    nq_mutex_unlock(&pool->shelf_mutex);
-    if (!is_there) {
+    if (!nq__shelf_has(pool, page)) {
         nq_pager_image image;
         nq_pager_pack(pool->pager, nq__frame_page(pool, frame), &image);
         nq__shelf_note_write(pool, page, &image);
@@ -106,4 +103,14 @@ void nq__shelf_keep(nq_pool *pool, const nq_frame *frame) {
 
 void nq__shelf_forget(nq_pool *pool, uint32_t page) {
     nq__shelf_note_write(pool, page, NULL);
+}
+
+bool nq__shelf_has(nq_pool *pool, uint32_t page) {
+    if (!is_open(pool)) {
+        return false;
+    }
+    nq_mutex_lock(&pool->shelf_mutex);
+    bool has = nq_shelf_has(pool->shelf, page);
+    nq_mutex_unlock(&pool->shelf_mutex);
+    return has;
 }

@@ -49,6 +49,20 @@ void nq_pool_count_hits(nq_pool *pool, uint32_t count) {
     atomic_fetch_add_explicit(&nq__pool_counters(pool)->hits, count, memory_order_relaxed);
 }
 
+void nq_pool_read_ahead(nq_pool *pool, const nq_page_ref *refs, uint32_t count) {
+    nq_page_id absent[NQ_PAGER_AHEAD_MAX];
+    uint32_t absent_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (nq__pool_find_unlocked(pool, refs[i].page) == NULL &&
+            !nq__shelf_has(pool, refs[i].page)) {
+            absent[absent_count++] = (nq_page_id){refs[i].page};
+        }
+    }
+    if (absent_count != 0) {
+        nq_pager_read_ahead(pool->pager, absent, absent_count);
+    }
+}
+
 const nq_page *nq_pool_prefetch_address(nq_pool *pool, nq_page_ref ref) {
     const nq_frame *frame = nq__pool_find_unlocked(pool, ref.page);
     return frame == NULL ? NULL : nq__frame_page(pool, frame);

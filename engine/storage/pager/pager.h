@@ -53,6 +53,12 @@ typedef struct nq_pager_image {
  * NQ_IO_ERROR, NQ_MEMORY_LIMIT. */
 nq_status nq_pager_read(nq_ctx *ctx, nq_pager *pager, nq_page_ref ref, nq_page *out_page);
 
+enum { NQ_PAGER_AHEAD_MAX = 32 };
+
+/* These pages, at most NQ_PAGER_AHEAD_MAX, will be read soon in this order: the system is told
+ * where they are, unless they follow one another in the file, which it sees by itself. */
+void nq_pager_read_ahead(nq_pager *pager, const nq_page_id *ids, uint32_t count);
+
 /* Stores the page in place of what its id had; its bytes do not change during the call. Not durable
  * yet. On failure (NQ_DISK_FULL, NQ_IO_ERROR, NQ_MEMORY_LIMIT) the id has what it had. `out_image`
  * may be NULL. */
@@ -129,6 +135,7 @@ typedef struct nq_pager_stats {
     uint64_t hole_bytes;         /* those that have no space of the disk until then */
     uint64_t segment_data_bytes; /* what one has room for */
     uint64_t images_read;
+    uint64_t images_hinted;     /* told to the system before they were read */
     uint64_t flushed_bytes;     /* images of pages written, */
     uint64_t moved_bytes;       /* of pages moved, */
     uint64_t map_bytes;         /* and of the map */

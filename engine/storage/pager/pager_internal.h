@@ -115,7 +115,8 @@ typedef struct nq__repaired {
 } nq__repaired;
 
 typedef struct nq__pager_counters {
-    _Atomic uint64_t images_read, flushed_bytes, moved_bytes, map_bytes, written_bytes;
+    _Atomic uint64_t images_read, images_hinted, flushed_bytes, moved_bytes, map_bytes,
+        written_bytes;
     _Atomic uint64_t images_repaired, images_lost, segments_damaged, segments_scrubbed;
 } nq__pager_counters;
 

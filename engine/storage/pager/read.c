@@ -127,3 +127,53 @@ nq_status nq_pager_read(nq_ctx *ctx, nq_pager *pager, nq_page_ref ref, nq_page *
     }
     return nq_page_check(ctx, out_page, ref);
 }
+
+/* ---- Reading ahead ---- */
+
+typedef struct stretch {
+    uint64_t start, end; /* in the file */
+} stretch;
+
+/* Where the images stand that are in the file. They may move: then the hint was for nothing. */
+static uint32_t locate(nq_pager *pager, const nq_page_id *ids, uint32_t count,
+                       stretch out_stretches[NQ_PAGER_AHEAD_MAX]) {
+    uint32_t found = 0;
+    nq_mutex_lock(&pager->mutex);
+    for (uint32_t i = 0; i < count; i++) {
+        nq_place place = nq__map_place(pager, ids[i].value);
+        if (!nq_place_is_none(place) && nq__stream_find(pager, place.segment) == NULL) {
+            uint64_t start = nq__data_offset(pager, place);
+            out_stretches[found++] = (stretch){start, start + nq_place_bytes(place)};
+        }
+    }
+    nq_mutex_unlock(&pager->mutex);
+    return found;
+}
+
+/* Half of what the system reads ahead on its own, as a rule. */
+static const uint64_t gap_bytes_max = 64 << 10;
+
+static bool follows(stretch next, stretch before) {
+    return next.start >= before.end && next.start - before.end <= gap_bytes_max;
+}
+
+void nq_pager_read_ahead(nq_pager *pager, const nq_page_id *ids, uint32_t count) {
+    stretch stretches[NQ_PAGER_AHEAD_MAX];
+    NQ_ASSERT(count <= NQ_PAGER_AHEAD_MAX);
+    count = locate(pager, ids, count, stretches);
+    uint32_t ascents = 0;
+    for (uint32_t i = 1; i < count; i++) {
+        ascents += follows(stretches[i], stretches[i - 1]);
+    }
+    if (ascents != 0 && ascents >= count / 2) {
+        return;
+    }
+    atomic_fetch_add_explicit(&pager->counters.images_hinted, count, memory_order_relaxed);
+    for (uint32_t i = 0; i < count; i++) {
+        stretch all = stretches[i];
+        while (i + 1 < count && follows(all, stretches[i + 1])) { /* a walk backwards */
+            all.start = stretches[++i].start;
+        }
+        nq_file_prefetch(pager->file, all.start, all.end - all.start);
+    }
+}

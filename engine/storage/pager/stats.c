@@ -10,6 +10,7 @@ void nq_pager_get_stats(nq_pager *pager, nq_pager_stats *out_stats) {
     *out_stats = (nq_pager_stats){
         .segment_data_bytes = pager->data_bytes_max,
         .images_read = load(&c->images_read),
+        .images_hinted = load(&c->images_hinted),
         .flushed_bytes = load(&c->flushed_bytes),
         .moved_bytes = load(&c->moved_bytes),
         .map_bytes = load(&c->map_bytes),

@@ -32,30 +32,40 @@ static void add(extent *size, const nq_log_record *record) {
 
 /* The leaves that a commit will write, brought near before its turn. */
 typedef struct warming {
+    nq_ctx ctx;    /* its failures are nobody's */
     uint32_t tree; /* of the warmer; 0: none */
-    bool exists;
     nq_btree_warmer warmer;
 } warming;
 
+static void end_warming(warming *w) {
+    if (w->tree != 0) {
+        nq_btree_warmer_finish(&w->ctx, &w->warmer);
+    }
+}
+
 /* Only what fits in memory stays near until the turn. */
-static nq_status warm(nq_ctx *ctx, nq_txn *txn, const nq_log_record *record, warming *w) {
+static void warm(nq_txn *txn, const nq_log_record *record, warming *w) {
     bool is_row = record->kind == NQ_RECORD_PUT || record->kind == NQ_RECORD_REMOVE;
     if (!is_row || txn->spilled != NULL) {
-        return NQ_OK;
+        return;
     }
     if (record->tree != w->tree) {
-        nq_tree tree;
-        NQ_TRY(nq__tree_find(ctx, txn->store, txn->snapshot, record->tree, &tree, &w->exists));
+        end_warming(w);
+        nq_tree tree = {0};
+        bool exists;
+        (void)nq__tree_find(&w->ctx, txn->store, txn->snapshot, record->tree, &tree, &exists);
         nq_btree_warmer_init(&w->warmer, txn->store->pool, &tree);
         w->tree = record->tree;
     }
-    return w->exists ? nq_btree_warm(ctx, &w->warmer, record->key) : NQ_OK;
+    nq_btree_warm(&w->ctx, &w->warmer, record->key);
 }
 
 static nq_status measure(nq_ctx *ctx, nq_txn *txn, extent *out_extent) {
     nq_changes changes;
     nq_log_record record;
-    warming leaves = {0};
+    warming leaves;
+    nq_ctx_init(&leaves.ctx, NULL);
+    leaves.tree = 0;
     bool is_end = false;
     nq_status status;
     *out_extent = (extent){.gives_room_back = true};
@@ -66,8 +76,9 @@ static nq_status measure(nq_ctx *ctx, nq_txn *txn, extent *out_extent) {
             break;
         }
         add(out_extent, &record);
-        NQ_CHECK(warm(ctx, txn, &record, &leaves));
+        warm(txn, &record, &leaves);
     }
+    end_warming(&leaves);
 done:
     nq__changes_end(&changes);
     return status;
@@ -165,6 +176,7 @@ static nq_status take_turn(nq_ctx *ctx, nq_txn *txn, nq_log_record *commit, bool
     NQ_CHECK(validate_reads(ctx, txn));
     NQ_CHECK(nq_log_check_archive(ctx, store->log));
     NQ_CHECK(nq_log_reserve(ctx, store->log, size->bytes, size->record_bytes_max));
+    nq__store_charge_log(store);
     NQ_CHECK(nq__apply_begin(ctx, store, store->newest->generation + 1, &apply));
     apply.may_use_reserve = size->gives_room_back;
     commit->generation = apply.version->generation;

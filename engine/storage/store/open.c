@@ -133,6 +133,14 @@ static nq_status make_first_version(nq_ctx *ctx, nq_store *store) {
     return NQ_OK;
 }
 
+void nq__store_charge_log(nq_store *store) {
+    uint64_t now = nq_log_memory_bytes(store->log);
+    if (now != store->charged_log_bytes) {
+        nq_pool_charge(store->pool, (int64_t)(now - store->charged_log_bytes));
+        store->charged_log_bytes = now;
+    }
+}
+
 static nq_status open_all(nq_ctx *ctx, nq_store *store, const char *directory) {
     NQ_TRY(nq__lock_table_init(ctx, &store->locks));
     NQ_TRY(nq__readers_init(ctx, store));
@@ -141,6 +149,7 @@ static nq_status open_all(nq_ctx *ctx, nq_store *store, const char *directory) {
     NQ_TRY(nq__data_file_open(ctx, store));
     NQ_TRY(make_first_version(ctx, store));
     NQ_TRY(nq__replay(ctx, store));
+    nq__store_charge_log(store);
     return nq__keeper_start(ctx, store);
 }
 
@@ -214,6 +223,7 @@ void nq_store_get_stats(const nq_store *store, nq_store_stats *out_stats) {
         .cache_bytes = pool.bytes_used,
         .cache_budget_bytes = pool.bytes_budget,
         .pages_read = pool.pages_read,
+        .pages_hinted = pager.images_hinted,
         .pages_written = pool.pages_written,
         .log_bytes = log.bytes_written,
         .log_syncs = log.syncs,

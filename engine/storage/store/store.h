@@ -229,6 +229,7 @@ typedef struct nq_store_stats {
     uint64_t cache_hits, cache_misses, cache_evictions, cache_ghost_hits;
     uint64_t cache_shelf_hits, cache_shelf_pages, cache_shelf_bytes; /* compressed */
     uint64_t cache_bytes, cache_budget_bytes;
+    uint64_t pages_hinted; /* told to the system before a scan read them */
     uint64_t pages_read, pages_written, log_bytes, log_syncs;
     uint64_t commits, rollbacks; /* of what was not read-only */
     uint64_t conflicts, deadlocks;

@@ -92,7 +92,8 @@ struct nq_store {
     _Atomic uint64_t checkpoint_log_start; /* of record bytes, at the last checkpoint */
     _Atomic uint64_t checkpoint_lsn;
 
-    nq_mutex commit_mutex;
+    nq_mutex commit_mutex;      /* guards the next, once the store is open */
+    uint64_t charged_log_bytes; /* to the cache's budget */
 
     nq_reader_seat *seats;           /* NQ__READER_SEATS */
     _Atomic(nq_version *) published; /* what a new snapshot sees; changed under the next lock */
@@ -261,6 +262,10 @@ nq_status nq__request_find(nq_ctx *ctx, nq_store *store, const nq_version *versi
 void nq__store_fail(nq_store *store, const nq_ctx *ctx);
 /* NQ_OK, or NQ_READ_ONLY_DATABASE with the first cause. */
 nq_status nq__store_check_health(nq_ctx *ctx, nq_store *store);
+
+/* Charges what the log's buffers have come to hold to the cache's budget. Under the commit's lock.
+ */
+void nq__store_charge_log(nq_store *store);
 
 /* ---- data_file.c, replay.c ---- */
 

@@ -64,6 +64,11 @@ nq_status nq_log_open(nq_ctx *ctx, const nq_log_options *options, nq_lsn start, 
     return NQ_OK;
 }
 
+static void count_memory(nq_log *log) {
+    uint64_t bytes = log->buffers[0].capacity + log->buffers[1].capacity + 2 * NQ_LOG_BLOCK_BYTES;
+    atomic_store_explicit(&log->memory_bytes, bytes, memory_order_relaxed);
+}
+
 static nq_status make_buffers(nq_ctx *ctx, nq_log *log) {
     for (int i = 0; i < 2; i++) {
         nq_log_buffer *buffer = &log->buffers[i];
@@ -74,6 +79,7 @@ static nq_status make_buffers(nq_ctx *ctx, nq_log *log) {
             return nq_fail_no_memory(ctx, "the log's buffers");
         }
     }
+    count_memory(log);
     return NQ_OK;
 }
 
@@ -140,6 +146,7 @@ static nq_status resize_buffers(nq_ctx *ctx, nq_log *log, size_t capacity) {
     for (int i = 0; i < 2 && status == NQ_OK; i++) {
         status = resize_buffer(ctx, &log->buffers[i], capacity);
     }
+    count_memory(log);
     nq_mutex_unlock(&log->mutex);
     nq_mutex_unlock(&log->pen);
     return status;
@@ -253,6 +260,10 @@ nq_lsn nq_log_end(nq_log *log) {
     nq_lsn end = log->end;
     nq_mutex_unlock(&log->mutex);
     return end;
+}
+
+uint64_t nq_log_memory_bytes(const nq_log *log) {
+    return atomic_load_explicit(&log->memory_bytes, memory_order_relaxed);
 }
 
 void nq_log_get_stats(nq_log *log, nq_log_stats *out_stats) {

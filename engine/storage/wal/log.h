@@ -101,4 +101,7 @@ typedef struct nq_log_stats {
 } nq_log_stats;
 void nq_log_get_stats(nq_log *log, nq_log_stats *out_stats);
 
+/* What its buffers hold of the heap; a commit larger than any before makes it more. */
+uint64_t nq_log_memory_bytes(const nq_log *log);
+
 #endif

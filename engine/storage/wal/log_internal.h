@@ -87,7 +87,8 @@ struct nq_log {
     _Atomic uint64_t bytes_written;
     _Atomic uint64_t bytes_appended;
     _Atomic uint64_t syncs;
-    _Atomic uint32_t health; /* failure.code */
+    _Atomic uint64_t memory_bytes; /* of the buffers */
+    _Atomic uint32_t health;       /* failure.code */
 };
 
 /* Sets the failure, if there is none yet, from a context that has just failed. Under the mutex, as

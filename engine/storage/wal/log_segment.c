@@ -264,17 +264,22 @@ static nq_status recycle(nq_ctx *ctx, nq_log_sink *sink, nq_lsn needed, nq_lsn s
     return status;
 }
 
-/* The newest goes first, and durably: a crash leaves no gap. */
+static nq_status remove_durably(nq_ctx *ctx, segments *s, uint64_t number) {
+    NQ_TRY(nq__log_segment_remove(ctx, &s->options, number));
+    return nq_vfs_sync_dir(ctx, s->options.vfs, s->directory);
+}
+
+/* The newest goes first, and durably: no failure and no crash leaves a gap. Behind the list there
+ * may be one that was made but for its name's sync. */
 static nq_status trim(nq_ctx *ctx, nq_log_sink *sink, nq_lsn end) {
     segments *s = of(sink);
-    nq_status status = NQ_OK;
     nq_mutex_lock(&s->maker_mutex);
+    nq_status status = remove_durably(ctx, s, atomic_load(&s->room_end) / sink->segment_bytes);
     while (status == NQ_OK && s->count > 1 &&
            s->list[s->count - 1].number * sink->segment_bytes > end.value) {
-        status = nq__log_segment_remove(ctx, &s->options, s->list[s->count - 1].number);
+        status = remove_durably(ctx, s, s->list[s->count - 1].number);
         if (status == NQ_OK) {
             nq_file_close(drop_newest(s));
-            status = nq_vfs_sync_dir(ctx, s->options.vfs, s->directory);
         }
     }
     nq_mutex_unlock(&s->maker_mutex);

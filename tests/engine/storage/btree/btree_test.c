@@ -287,6 +287,51 @@ static void loads_in_order_fill_their_pages(void **state) {
     tear_down(&f);
 }
 
+static uint64_t hints_of_a_walk(fixture *f, uint32_t steps, bool is_forward) {
+    nq_pager_stats before;
+    nq_pager_stats after;
+    nq_pager_get_stats(f->pager, &before);
+    nq_btree_cursor cursor;
+    nq_btree_cursor_init(&cursor, f->pool, &f->tree);
+    assert_int_equal(is_forward ? nq_btree_cursor_seek(&f->ctx, &cursor, (nq_bytes){0})
+                                : nq_btree_cursor_seek_before(&f->ctx, &cursor, (nq_bytes){0}),
+                     NQ_OK);
+    for (uint32_t i = 0; i < steps; i++) {
+        assert_int_equal(is_forward ? nq_btree_cursor_next(&f->ctx, &cursor)
+                                    : nq_btree_cursor_previous(&f->ctx, &cursor),
+                         NQ_OK);
+    }
+    nq_btree_cursor_deinit(&cursor);
+    nq_pager_get_stats(f->pager, &after);
+    return after.images_hinted - before.images_hinted;
+}
+
+static void a_walk_asks_for_leaves_before_it_comes_to_them(void **state) {
+    (void)state;
+    static fixture f;
+    set_up(&f);
+    nq_btree_writer writer;
+    begin(&f, &writer);
+    enum { ROWS = 20000, VALUE_BYTES = 400 };
+    static uint8_t value[VALUE_BYTES];
+    nq_rng rng = {1};
+    for (uint32_t i = 0; i < ROWS; i++) {
+        char room[16];
+        nq_bytes key = nq_bytes_of(room, (size_t)snprintf(room, 16, "%08u", i));
+        for (int j = 0; j < VALUE_BYTES; j++) {
+            value[j] = (uint8_t)nq_rng_next(&rng); /* so that the budget holds half of them */
+        }
+        assert_int_equal(nq_btree_put(&f.ctx, &writer, key, nq_bytes_of(value, VALUE_BYTES)),
+                         NQ_OK);
+    }
+    nq_btree_writer_deinit(&writer);
+    assert_int_equal(hints_of_a_walk(&f, 5, true), 0);
+    assert_int_equal(hints_of_a_walk(&f, 5, false), 0);
+    uint64_t hints = hints_of_a_walk(&f, ROWS - 10, false);
+    assert_true(hints > f.tree.page_count / 4 && hints <= f.tree.page_count);
+    tear_down(&f);
+}
+
 /* The number whose key is the ith in order: those of one form stand before those of the other. */
 static uint32_t number_in_order(uint32_t i) {
     return i < KEYS / 2 ? i * 2 : (i - KEYS / 2) * 2 + 1;
@@ -453,6 +498,7 @@ int main(void) {
         cmocka_unit_test(an_old_version_stays_as_it_was),
         cmocka_unit_test(ranges_differ_only_where_something_changed),
         cmocka_unit_test(loads_in_order_fill_their_pages),
+        cmocka_unit_test(a_walk_asks_for_leaves_before_it_comes_to_them),
         cmocka_unit_test(a_built_tree_holds_what_it_was_given),
         cmocka_unit_test(a_built_tree_fills_its_pages_but_for_a_twentieth),
         cmocka_unit_test(a_builder_refuses_keys_out_of_order),
