@@ -148,8 +148,8 @@ static nq_status open_all(nq_ctx *ctx, nq_store *store, const char *directory) {
     NQ_TRY(create_if_missing(ctx, store));
     NQ_TRY(nq__data_file_open(ctx, store));
     NQ_TRY(make_first_version(ctx, store));
-    NQ_TRY(nq__replay(ctx, store));
     nq__store_charge_log(store);
+    NQ_TRY(nq__replay(ctx, store));
     return nq__keeper_start(ctx, store);
 }
 

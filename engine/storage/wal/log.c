@@ -37,6 +37,25 @@ static void destroy(nq_log *log) {
     nq_heap_free(log);
 }
 
+static void count_memory(nq_log *log) {
+    uint64_t bytes = log->buffers[0].capacity + log->buffers[1].capacity + 2 * NQ_LOG_BLOCK_BYTES;
+    atomic_store_explicit(&log->memory_bytes, bytes, memory_order_relaxed);
+}
+
+static nq_status make_buffers(nq_ctx *ctx, nq_log *log) {
+    for (int i = 0; i < 2; i++) {
+        nq_log_buffer *buffer = &log->buffers[i];
+        buffer->capacity = NQ__LOG_BUFFER_BYTES;
+        buffer->size = NQ_LOG_GROUP_HEADER_BYTES;
+        buffer->bytes = nq_heap_alloc(NQ__LOG_BUFFER_BYTES + NQ_LOG_BLOCK_BYTES);
+        if (buffer->bytes == NULL) {
+            return nq_fail_no_memory(ctx, "the log's buffers");
+        }
+    }
+    count_memory(log);
+    return NQ_OK;
+}
+
 nq_status nq_log_open(nq_ctx *ctx, const nq_log_options *options, nq_lsn start, nq_log **out_log) {
     *out_log = NULL;
     nq_log *log = nq_heap_calloc(1, sizeof *log);
@@ -60,26 +79,12 @@ nq_status nq_log_open(nq_ctx *ctx, const nq_log_options *options, nq_lsn start, 
         return nq_fail(ctx, NQ_LOG_CORRUPT, "the log cannot start at %llu",
                        (unsigned long long)start.value);
     }
-    *out_log = log;
-    return NQ_OK;
-}
-
-static void count_memory(nq_log *log) {
-    uint64_t bytes = log->buffers[0].capacity + log->buffers[1].capacity + 2 * NQ_LOG_BLOCK_BYTES;
-    atomic_store_explicit(&log->memory_bytes, bytes, memory_order_relaxed);
-}
-
-static nq_status make_buffers(nq_ctx *ctx, nq_log *log) {
-    for (int i = 0; i < 2; i++) {
-        nq_log_buffer *buffer = &log->buffers[i];
-        buffer->capacity = NQ__LOG_BUFFER_BYTES;
-        buffer->size = NQ_LOG_GROUP_HEADER_BYTES;
-        buffer->bytes = nq_heap_alloc(NQ__LOG_BUFFER_BYTES + NQ_LOG_BLOCK_BYTES);
-        if (buffer->bytes == NULL) {
-            return nq_fail_no_memory(ctx, "the log's buffers");
-        }
+    nq_status status = make_buffers(ctx, log);
+    if (status != NQ_OK) {
+        destroy(log);
+        return status;
     }
-    count_memory(log);
+    *out_log = log;
     return NQ_OK;
 }
 
@@ -94,7 +99,6 @@ static nq_status append_start(nq_ctx *ctx, nq_log *log) {
 nq_status nq_log_start(nq_ctx *ctx, nq_log *log, uint64_t *out_cut_bytes) {
     NQ_ASSERT(!log->is_started);
     *out_cut_bytes = log->reader.cut_bytes;
-    NQ_TRY(make_buffers(ctx, log));
     nq_lsn end = {nq_log_block_align(log->reader.end.value)}; /* L1 */
     NQ_TRY(
         nq_log_sink_extend(ctx, log->sink, (nq_lsn){end.value + NQ_LOG_BLOCK_BYTES + 1})); /* L7 */
