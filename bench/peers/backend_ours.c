@@ -182,6 +182,33 @@ static bench_outcome ours_checkpoint(bench_database *self) {
     return outcome_of(&ctx, nq_store_checkpoint(&ctx, self->store, NULL));
 }
 
+static nq_status load_rows(nq_ctx *ctx, nq_bulk *bulk, bench_row_source next, void *user) {
+    nq_bytes key;
+    nq_bytes value;
+    nq_status status = NQ_OK;
+    while (status == NQ_OK && next(user, &key, &value)) {
+        status = nq_bulk_add(ctx, bulk, key, value);
+    }
+    return status == NQ_OK ? nq_bulk_finish(ctx, bulk) : status;
+}
+
+static bench_outcome ours_bulk_load(bench_session *self, bench_row_source next, void *user) {
+    nq_bulk *bulk;
+    const bench_outcome begun = ours_begin(self, BACKEND_WRITE);
+    if (begun != OUTCOME_DONE) {
+        return begun;
+    }
+    nq_status status = nq_bulk_begin(&self->ctx, self->txn, self->database->tree, &bulk);
+    if (status == NQ_OK) {
+        status = load_rows(&self->ctx, bulk, next, user);
+    }
+    if (status != NQ_OK) {
+        nq_txn_rollback(self->txn);
+        return outcome_of(&self->ctx, status);
+    }
+    return ours_commit(self);
+}
+
 static void ours_count_damage(bench_database *self, bench_damage *out_damage) {
     nq_store_stats stats;
     nq_store_get_stats(self->store, &stats);
@@ -211,6 +238,7 @@ const bench_backend backend_ours = {
     .commit = ours_commit,
     .rollback = ours_rollback,
     .checkpoint = ours_checkpoint,
+    .bulk_load = ours_bulk_load,
     .count_damage = ours_count_damage,
     .is_data_file = ours_is_data_file,
 };

@@ -183,14 +183,24 @@ static inline bool nq_btree_is_tombstone(nq_bytes payload, bool is_overflow) {
 /* Removing an absent key is allowed. */
 nq_status nq_btree_remove(nq_ctx *ctx, nq_btree_writer *writer, nq_bytes key);
 
-/* Builds a new tree from entries in ascending order, whose pages it fills to about 95 %. Pages are
- * of `generation` and complete as soon as they are made. A key that is not greater than the one
- * before fails with NQ_UNIQUE_VIOLATION or NQ_INVALID_ARGUMENT. After any failure, and after
- * finish, the builder is only good for being destroyed; which pages it took is for the source to
- * know. */
+/* Where a builder's pages go. */
+typedef struct nq_page_sink {
+    void *user;
+    nq_status (*take)(nq_ctx *ctx, void *user, nq_page_id *out_page);
+    /* The page is complete: it is not handed over twice. Borrowed during the call. */
+    nq_status (*write)(nq_ctx *ctx, void *user, const nq_page *page);
+} nq_page_sink;
+
+/* Builds a new tree from entries in ascending order, whose pages it fills to about 95 %, in memory
+ * for one node a level. Pages are of `generation`; `sink` is copied.
+ *
+ * An entry that is refused changes nothing, and others may follow: with NQ_UNIQUE_VIOLATION a key
+ * like the one before, with NQ_INVALID_ARGUMENT one that is less, with NQ_LIMIT_EXCEEDED a key or
+ * value that is too long. After any other failure, and after finish, the builder is only good for
+ * being destroyed; which pages it took is for the sink to know. */
 typedef struct nq_btree_builder nq_btree_builder;
-nq_status nq_btree_builder_create(nq_ctx *ctx, nq_pool *pool, const nq_page_source *source,
-                                  uint64_t generation, nq_btree_builder **out_builder);
+nq_status nq_btree_builder_create(nq_ctx *ctx, const nq_page_sink *sink, uint64_t generation,
+                                  nq_btree_builder **out_builder);
 nq_status nq_btree_builder_add(nq_ctx *ctx, nq_btree_builder *builder, nq_bytes key,
                                nq_bytes value);
 nq_status nq_btree_builder_finish(nq_ctx *ctx, nq_btree_builder *builder, nq_tree *out_tree);

@@ -23,6 +23,10 @@ nq_status nq__btree_insert_at(nq_ctx *ctx, nq_btree_writer *writer, uint32_t lev
 /* Merges pins[level] with a neighbour, or drops it, if it has become too empty; then its parent. */
 nq_status nq__btree_shrink(nq_ctx *ctx, nq_btree_writer *writer, uint32_t level);
 
+/* Fills an overflow page with the piece of a long value that ends at *end, and moves that to its
+ * start; `next` holds the piece behind it. */
+void nq__btree_overflow_fill(nq_page *page, nq_bytes value, size_t *end, nq_page_ref next);
+
 /* Writes a long value; *out_ref goes into the leaf. */
 nq_status nq__btree_overflow_write(nq_ctx *ctx, nq_btree_writer *writer, nq_bytes value,
                                    nq_overflow_ref *out_ref);

@@ -1,6 +1,15 @@
 /* Overflow: a value longer than a quarter page is a chain of pages, each naming the next. */
 #include "engine/storage/btree/btree_internal.h"
 
+void nq__btree_overflow_fill(nq_page *page, nq_bytes value, size_t *end, nq_page_ref next) {
+    size_t bytes = *end % NQ_PAGE_BODY_BYTES;
+    bytes = bytes == 0 ? NQ_PAGE_BODY_BYTES : bytes;
+    *end -= bytes;
+    memcpy(page->body, value.data + *end, bytes);
+    page->payload_bytes = (uint32_t)bytes;
+    page->link = next;
+}
+
 nq_status nq__btree_overflow_write(nq_ctx *ctx, nq_btree_writer *writer, nq_bytes value,
                                    nq_overflow_ref *out_ref) {
     *out_ref = (nq_overflow_ref){0};
@@ -8,14 +17,9 @@ nq_status nq__btree_overflow_write(nq_ctx *ctx, nq_btree_writer *writer, nq_byte
     size_t end = value.size;
     /* From the last piece to the first: each must know the one behind it. */
     while (end != 0) {
-        size_t bytes = end % NQ_PAGE_BODY_BYTES;
-        bytes = bytes == 0 ? NQ_PAGE_BODY_BYTES : bytes;
-        end -= bytes;
         nq_pin pin;
         NQ_TRY(nq__btree_page_new(ctx, writer, NQ_PAGE_OVERFLOW, &pin));
-        memcpy(pin.page->body, value.data + end, bytes);
-        pin.page->payload_bytes = (uint32_t)bytes;
-        pin.page->link = next;
+        nq__btree_overflow_fill(pin.page, value, &end, next);
         next = nq_page_ref_of(pin.page);
         nq_pool_unpin(writer->pool, &pin);
         writer->tree->overflow_page_count++;

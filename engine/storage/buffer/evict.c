@@ -32,6 +32,11 @@ static bool begin_write(nq_pool *pool, nq_frame *frame) {
     }
 }
 
+static void note_written(nq_pool *pool) {
+    nq__budget_follow_pager(pool);
+    atomic_fetch_add_explicit(&nq__pool_counters(pool)->pages_written, 1, memory_order_relaxed);
+}
+
 /* A page that is pinned by us and WRITING; `is_leaving`: to make room. */
 static nq_status write_page(nq_ctx *ctx, nq_pool *pool, nq_frame *frame, bool is_leaving) {
     nq_pager_image image;
@@ -43,8 +48,13 @@ static nq_status write_page(nq_ctx *ctx, nq_pool *pool, nq_frame *frame, bool is
         return status;
     }
     nq__shelf_note_write(pool, atomic_load(&frame->page), is_leaving ? &image : NULL);
-    nq__budget_follow_pager(pool);
-    atomic_fetch_add_explicit(&nq__pool_counters(pool)->pages_written, 1, memory_order_relaxed);
+    note_written(pool);
+    return NQ_OK;
+}
+
+nq_status nq_pool_write_past(nq_ctx *ctx, nq_pool *pool, const nq_page *page) {
+    NQ_TRY(nq_pager_write(ctx, pool->pager, page, NULL));
+    note_written(pool);
     return NQ_OK;
 }
 

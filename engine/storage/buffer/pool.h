@@ -113,6 +113,10 @@ void nq_pool_drop(nq_pool *pool, nq_page_id id);
 nq_status nq_pool_write_dirty(nq_ctx *ctx, nq_pool *pool, uint64_t generation,
                               uint64_t *out_pages_written);
 
+/* Hands a page that no frame has, and that was never pinned, to the pager: a page that is complete
+ * when it is made and need not be in memory. Fails as nq_pager_write does. */
+nq_status nq_pool_write_past(nq_ctx *ctx, nq_pool *pool, const nq_page *page);
+
 /* Checks the page as it is stored, unless a newer one waits in memory. `scratch` is a page of room.
  */
 nq_status nq_pool_check_disk(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_page *scratch);

@@ -192,12 +192,15 @@ static void make_superblock(nq_pager *pager, const nq_pager_root *root) {
 
 /* ---- The whole ---- */
 
+static nq_status sync_data(nq_ctx *ctx, nq_pager *pager) {
+    nq_status status = NQ_HAS_BUG(DATA_NOT_SYNCED) ? NQ_OK : nq_file_sync_data(ctx, pager->file);
+    return status == NQ_OK ? NQ_OK : nq__pager_fail(pager, status);
+}
+
 /* D6 */
 static nq_status publish(nq_ctx *ctx, nq_pager *pager, const nq_pager_root *root) {
-    nq_status status = NQ_HAS_BUG(DATA_NOT_SYNCED) ? NQ_OK : nq_file_sync_data(ctx, pager->file);
-    if (status != NQ_OK) {
-        return nq__pager_fail(pager, status);
-    }
+    NQ_TRY(sync_data(ctx, pager));
+    nq_status status = NQ_OK;
     make_superblock(pager, root);
     for (uint32_t turn = 0; turn < NQ_SUPERBLOCK_PAIR && status == NQ_OK; turn++) {
         status = nq__superblock_write(ctx, pager, &pager->next_superblock, turn);
@@ -215,13 +218,23 @@ static nq_status publish(nq_ctx *ctx, nq_pager *pager, const nq_pager_root *root
     return NQ_OK;
 }
 
+static nq_status check_health(nq_ctx *ctx, nq_pager *pager) {
+    return nq_pager_health(pager) == NQ_OK
+               ? NQ_OK
+               : nq_fail(ctx, NQ_READ_ONLY_DATABASE, "%s: a sync has failed before", pager->path);
+}
+
+nq_status nq_pager_sync(nq_ctx *ctx, nq_pager *pager) {
+    NQ_TRY(check_health(ctx, pager));
+    NQ_TRY(nq__stream_flush(ctx, pager));
+    return sync_data(ctx, pager);
+}
+
 nq_status nq_pager_checkpoint(nq_ctx *ctx, nq_pager *pager, const nq_pager_root *root,
                               const nq_space *not_reached, nq_pager_checkpoint_result *out_result) {
     *out_result = (nq_pager_checkpoint_result){0};
     NQ_ASSERT(root->page_count == not_reached->page_count);
-    if (nq_pager_health(pager) != NQ_OK) {
-        return nq_fail(ctx, NQ_READ_ONLY_DATABASE, "%s: a sync has failed before", pager->path);
-    }
+    NQ_TRY(check_health(ctx, pager));
     pager->next_superblock.sequence = pager->superblock.sequence + 1;
     NQ_TRY(nq__pager_collect(ctx, pager, &out_result->pages_moved));
     NQ_TRY(write_map(ctx, pager, not_reached));

@@ -80,6 +80,10 @@ typedef struct nq_pager_checkpoint_result {
     uint64_t pages_moved; /* collected, or taken out of damaged segments */
 } nq_pager_checkpoint_result;
 
+/* Everything written so far is in the file and durable, though nothing durable leads to it yet: the
+ * checkpoint that follows has less to wait for. One at a time, as a checkpoint. */
+nq_status nq_pager_sync(nq_ctx *ctx, nq_pager *pager);
+
 /* There is damage to be moved away from, or much room to be won. */
 bool nq_pager_wants_checkpoint(nq_pager *pager);
 

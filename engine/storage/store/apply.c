@@ -84,17 +84,22 @@ nq_status nq__apply_begin(nq_ctx *ctx, nq_store *store, uint64_t generation, nq_
 
 /* ---- One tree after another ---- */
 
-/* Writes the tree's new root and counts into the directory. */
+/* Writes a tree's root and counts into the directory. */
+static nq_status put_tree(nq_ctx *ctx, nq_apply *apply, uint32_t tree, const nq_tree *value) {
+    uint8_t key[4];
+    nq__tree_key_encode(tree, key);
+    return nq_btree_put(ctx, &apply->directory, nq_bytes_of(key, sizeof key),
+                        nq_bytes_of(value, sizeof *value));
+}
+
 static nq_status leave_tree(nq_ctx *ctx, nq_apply *apply) {
     if (apply->tree_id == NQ__TREE_DIRECTORY) {
         return NQ_OK;
     }
     nq_btree_writer_deinit(&apply->tree);
-    uint8_t key[4];
-    nq__tree_key_encode(apply->tree_id, key);
+    uint32_t tree = apply->tree_id;
     apply->tree_id = NQ__TREE_DIRECTORY;
-    return nq_btree_put(ctx, &apply->directory, nq_bytes_of(key, sizeof key),
-                        nq_bytes_of(&apply->tree_value, sizeof apply->tree_value));
+    return put_tree(ctx, apply, tree, &apply->tree_value);
 }
 
 static nq_status enter_tree(nq_ctx *ctx, nq_apply *apply, uint32_t tree) {
@@ -115,15 +120,12 @@ static nq_status enter_tree(nq_ctx *ctx, nq_apply *apply, uint32_t tree) {
 
 static nq_status create_tree(nq_ctx *ctx, nq_apply *apply, uint32_t tree) {
     NQ_TRY(leave_tree(ctx, apply));
-    uint8_t key[4];
-    nq__tree_key_encode(tree, key);
     nq_tree empty = {0};
     uint32_t next = atomic_load(&apply->store->next_tree);
     while (next <= tree &&
            !atomic_compare_exchange_weak(&apply->store->next_tree, &next, tree + 1)) {
     }
-    return nq_btree_put(ctx, &apply->directory, nq_bytes_of(key, sizeof key),
-                        nq_bytes_of(&empty, sizeof empty));
+    return put_tree(ctx, apply, tree, &empty);
 }
 
 static nq_status drop_tree(nq_ctx *ctx, nq_apply *apply, uint32_t tree) {
@@ -144,6 +146,17 @@ nq_status nq__apply_find_tree(nq_ctx *ctx, nq_apply *apply, uint32_t tree, nq_tr
     NQ_TRY(leave_tree(ctx, apply));
     bool exists;
     return nq__tree_find(ctx, apply->store, apply->version, tree, out_tree, &exists);
+}
+
+nq_status nq__apply_loaded(nq_ctx *ctx, nq_apply *apply, uint32_t tree, const nq_tree *loaded) {
+    NQ_TRY(leave_tree(ctx, apply));
+    nq_tree before;
+    bool exists;
+    NQ_TRY(nq__tree_find(ctx, apply->store, apply->version, tree, &before, &exists));
+    if (!exists || !nq_page_ref_is_none(before.root)) {
+        return nq_fail(ctx, NQ_WRITE_CONFLICT, "tree %u is no longer there and empty", tree);
+    }
+    return put_tree(ctx, apply, tree, loaded);
 }
 
 nq_status nq__apply_record(nq_ctx *ctx, nq_apply *apply, const nq_log_record *record) {

@@ -5,16 +5,20 @@
  *
  * Commits go on during the second part: the version is immutable. If it fails before the superblock
  * is written nothing has changed; after that it is unknown which superblock the disk holds, and the
- * store turns read-only (S6). */
+ * store turns read-only (S6).
+ *
+ * A commit that is not in the log becomes durable as a checkpoint of its own, all of it within the
+ * turn of commits (S9): the log must hold nothing that builds on it before the superblock does. */
 #include "engine/ground/base/assert.h"
 #include "engine/storage/page/bug.h"
 #include "engine/storage/store/txn_internal.h"
 
 typedef struct checkpoint {
-    nq_version *version;
+    nq_version *version; /* counted */
     bool is_needed;
     nq_pager_root root;
     nq_space not_reached; /* pages that the version does not reach */
+    uint64_t pages_written;
 } checkpoint;
 
 static void mark_free(nq_space *space, const nq_held_chunk *pages) {
@@ -32,7 +36,9 @@ static nq_status copy_not_reached(nq_ctx *ctx, nq_store *store, nq_space *out_sp
     nq_status status = nq_space_copy(ctx, &store->space, out_space);
     for (const nq_private_pages *pages = store->private_pages;
          status == NQ_OK && pages != NULL && !NQ_HAS_BUG(PRIVATE_PAGES_KEPT); pages = pages->next) {
-        mark_free(out_space, pages->taken);
+        if (!pages->is_reached || NQ_HAS_BUG(LOADED_PAGES_LOST)) {
+            mark_free(out_space, pages->taken);
+        }
     }
     nq_mutex_unlock(&store->space_mutex);
     for (nq_version *version = store->oldest;
@@ -68,15 +74,20 @@ static nq_pager_root root_of(nq_store *store, const nq_version *version, uint32_
     return root;
 }
 
-/* Under the commit's lock. */
-static nq_status begin(nq_ctx *ctx, nq_store *store, checkpoint *c) {
+/* Every commit so far is durable in the log, and published. Under the commit's lock. */
+static nq_status settle(nq_ctx *ctx, nq_store *store) {
     NQ_TRY(nq__store_check_health(ctx, store));
     nq_status status = nq_log_sync(ctx, store->log, nq_log_end(store->log));
     if (status != NQ_OK) {
         nq__store_fail(store, ctx);
         return status;
     }
-    NQ_TRY(nq__version_publish(ctx, store, store->newest->generation));
+    return nq__version_publish(ctx, store, store->newest->generation);
+}
+
+/* Under the commit's lock. */
+static nq_status begin(nq_ctx *ctx, nq_store *store, checkpoint *c) {
+    NQ_TRY(settle(ctx, store));
     nq_version *version = nq__version_acquire(store);
     NQ_ASSERT(version == store->newest);
     c->version = version;
@@ -91,8 +102,8 @@ static nq_status begin(nq_ctx *ctx, nq_store *store, checkpoint *c) {
 }
 
 /* S4 */
-static nq_status write(nq_ctx *ctx, nq_store *store, checkpoint *c, uint64_t *out_pages) {
-    NQ_TRY(nq_pool_write_dirty(ctx, store->pool, c->version->generation, out_pages));
+static nq_status write(nq_ctx *ctx, nq_store *store, checkpoint *c) {
+    NQ_TRY(nq_pool_write_dirty(ctx, store->pool, c->root.generation, &c->pages_written));
     if (NQ_HAS_BUG(LOG_RECYCLED_EARLY)) {
         NQ_TRY(nq_log_recycle(ctx, store->log, (nq_lsn){c->root.lsn}, 0));
     }
@@ -104,19 +115,24 @@ static nq_status write(nq_ctx *ctx, nq_store *store, checkpoint *c, uint64_t *ou
         nq__store_fail(store, ctx);
     }
     NQ_TRY(status);
-    *out_pages += moved.pages_moved;
+    c->pages_written += moved.pages_moved;
     store->root = c->root;
+    atomic_fetch_add(&store->counters.checkpoints, 1);
+    return NQ_OK;
+}
+
+/* The version is the durable one, and what only older ones needed goes. */
+static nq_status finish(nq_ctx *ctx, nq_store *store, checkpoint *c) {
     nq__version_set_durable(store, c->version);
     c->version = NULL;
     nq_pager_trim(store->pager);
     nq__data_file_charge(store);
-    atomic_fetch_add(&store->counters.checkpoints, 1);
     return nq_log_recycle(ctx, store->log, (nq_lsn){store->root.lsn},
                           store->options.checkpoint_log_bytes);
 }
 
 nq_status nq_store_checkpoint(nq_ctx *ctx, nq_store *store, nq_checkpoint_result *out_result) {
-    nq_checkpoint_result result = {0};
+    nq_lsn lsn = {0};
     checkpoint c = {0};
     nq_mutex_lock(&store->checkpoint_mutex);
     /* Most of the log's end is made durable before the commits are held up. */
@@ -130,10 +146,11 @@ nq_status nq_store_checkpoint(nq_ctx *ctx, nq_store *store, nq_checkpoint_result
         nq_mutex_unlock(&store->commit_mutex);
     }
     if (status == NQ_OK) {
-        result.lsn = c.version->lsn;
+        lsn = c.version->lsn;
     }
     if (status == NQ_OK && c.is_needed) {
-        status = write(ctx, store, &c, &result.pages_written);
+        status = write(ctx, store, &c);
+        status = status == NQ_OK ? finish(ctx, store, &c) : status;
     }
     nq_space_deinit(&c.not_reached);
     if (c.version != NULL) {
@@ -141,7 +158,61 @@ nq_status nq_store_checkpoint(nq_ctx *ctx, nq_store *store, nq_checkpoint_result
     }
     nq_mutex_unlock(&store->checkpoint_mutex);
     if (out_result != NULL) {
-        *out_result = result;
+        *out_result = (nq_checkpoint_result){lsn, c.pages_written};
     }
     return status;
+}
+
+/* ---- A commit that is not in the log ---- */
+
+nq_status nq__checkpoint_ahead(nq_ctx *ctx, nq_store *store) {
+    uint64_t pages_written;
+    NQ_TRY(nq__store_check_health(ctx, store));
+    NQ_TRY(nq_pool_write_dirty(ctx, store->pool, atomic_load(&store->published_generation),
+                               &pages_written));
+    nq_status status = nq_pager_sync(ctx, store->pager);
+    if (nq_pager_health(store->pager) != NQ_OK) {
+        nq__store_fail(store, ctx);
+    }
+    return status;
+}
+
+/* Chooses what `apply` has made of the newest version. */
+static nq_status begin_applied(nq_ctx *ctx, const nq_apply *apply, checkpoint *c) {
+    nq_store *store = apply->store;
+    NQ_TRY(settle(ctx, store));
+    NQ_TRY(copy_not_reached(ctx, store, &c->not_reached));
+    if (!NQ_HAS_BUG(LOADED_OVER_PAGES_KEPT)) {
+        mark_free(&c->not_reached, apply->freed);
+    }
+    note_log_position(store);
+    c->root = root_of(store, apply->version, c->not_reached.page_count);
+    return NQ_OK;
+}
+
+nq_status nq__checkpoint_applied(nq_ctx *ctx, nq_apply *apply, nq_lsn *out_lsn,
+                                 bool *out_is_installed) {
+    nq_store *store = apply->store;
+    uint64_t generation = apply->version->generation;
+    checkpoint c = {0};
+    nq_status status = begin_applied(ctx, apply, &c);
+    if (status == NQ_OK && !NQ_HAS_BUG(LOAD_NOT_CHECKPOINTED)) {
+        status = write(ctx, store, &c);
+    }
+    nq_space_deinit(&c.not_reached);
+    /* After a superblock that failed its pages may be what the disk holds: they are kept. */
+    *out_is_installed = status == NQ_OK || nq_pager_health(store->pager) != NQ_OK;
+    if (*out_is_installed) {
+        *out_lsn = nq_log_durable_end(store->log);
+        nq__apply_install(apply, *out_lsn, true);
+    }
+    NQ_TRY(status);
+    NQ_TRY(nq__version_publish(ctx, store, generation));
+    c.version = nq__version_acquire(store);
+    if (finish(ctx, store, &c) != NQ_OK) {
+        /* Committed all the same; the next checkpoint recycles the log, or its health says why not.
+         */
+        nq__keeper_want_checkpoint(store);
+    }
+    return NQ_OK;
 }

@@ -6,7 +6,10 @@
  * The turn is short and needs no sync, so commits pass through it while the log is being synced for
  * those before (group commit). A durable commit is invisible until the log is durable up to it, any
  * other until it is written; one that follows an unfinished durable one waits for that, else it
- * would show what a crash could still take back. */
+ * would show what a crash could still take back.
+ *
+ * A transaction that has loaded in bulk writes a checkpoint instead of the log, and keeps the turn
+ * until it is durable (bulk.c). */
 #include "engine/ground/base/assert.h"
 #include "engine/ground/os/clock.h"
 #include "engine/storage/page/bug.h"
@@ -135,15 +138,17 @@ done:
     return status;
 }
 
-/* Into the trees, then into the log: a failure of the trees leaves no trace, and the log, whose
- * room is reserved, fails only for good. */
-static nq_status write_all(nq_ctx *ctx, nq_txn *txn, nq_apply *apply, const nq_log_record *commit,
-                           nq_lsn *out_lsn) {
+static nq_status write_trees(nq_ctx *ctx, nq_txn *txn, nq_apply *apply, const nq_log_record *commit,
+                             nq_lsn *out_lsn) {
     NQ_TRY(write_changes(ctx, txn, apply, out_lsn));
+    NQ_TRY(nq__bulk_apply(ctx, txn, apply));
     if (commit->key.size != 0) {
         NQ_TRY(nq__apply_request(ctx, apply, commit->key, commit->value, commit->time_us));
     }
-    NQ_TRY(nq__apply_finish(ctx, apply));
+    return nq__apply_finish(ctx, apply);
+}
+
+static nq_status write_log(nq_ctx *ctx, nq_txn *txn, const nq_log_record *commit, nq_lsn *out_lsn) {
     NQ_TRY(write_changes(ctx, txn, NULL, out_lsn));
     return nq_log_append(ctx, txn->store->log, commit, out_lsn);
 }
@@ -175,20 +180,45 @@ static nq_status take_turn(nq_ctx *ctx, nq_txn *txn, nq_log_record *commit, bool
     }
     NQ_CHECK(validate_reads(ctx, txn));
     NQ_CHECK(nq_log_check_archive(ctx, store->log));
-    NQ_CHECK(nq_log_reserve(ctx, store->log, size->bytes, size->record_bytes_max));
-    nq__store_charge_log(store);
+    if (txn->bulks == NULL) {
+        NQ_CHECK(nq_log_reserve(ctx, store->log, size->bytes, size->record_bytes_max));
+        nq__store_charge_log(store);
+    }
     NQ_CHECK(nq__apply_begin(ctx, store, store->newest->generation + 1, &apply));
     apply.may_use_reserve = size->gives_room_back;
     commit->generation = apply.version->generation;
-    NQ_CHECK(write_all(ctx, txn, &apply, commit, out_lsn));
+    /* A failure of the trees leaves no trace, and the log, whose room is reserved, fails only for
+     * good. */
+    NQ_CHECK(write_trees(ctx, txn, &apply, commit, out_lsn));
     *out_generation = commit->generation;
-    nq__apply_install(&apply, *out_lsn, is_durable);
+    if (txn->bulks != NULL) {
+        NQ_CHECK(nq__bulk_publish(ctx, txn, &apply, out_lsn));
+    } else {
+        NQ_CHECK(write_log(ctx, txn, commit, out_lsn));
+        nq__apply_install(&apply, *out_lsn, is_durable);
+    }
 done:
     if (status != NQ_OK && nq_log_health(store->log) != NQ_OK) {
         nq__store_fail(store, ctx);
     }
     nq__apply_abort(&apply);
     nq_mutex_unlock(&store->commit_mutex);
+    return status;
+}
+
+/* A transaction that has loaded takes the turn of checkpoints first. */
+static nq_status take_turns(nq_ctx *ctx, nq_txn *txn, nq_log_record *commit, bool is_durable,
+                            const extent *size, nq_lsn *out_lsn, uint64_t *out_generation) {
+    nq_store *store = txn->store;
+    if (txn->bulks == NULL) {
+        return take_turn(ctx, txn, commit, is_durable, size, out_lsn, out_generation);
+    }
+    nq_mutex_lock(&store->checkpoint_mutex);
+    nq_status status = nq__checkpoint_ahead(ctx, store);
+    if (status == NQ_OK) {
+        status = take_turn(ctx, txn, commit, is_durable, size, out_lsn, out_generation);
+    }
+    nq_mutex_unlock(&store->checkpoint_mutex);
     return status;
 }
 
@@ -219,10 +249,11 @@ static nq_status commit(nq_ctx *ctx, nq_txn *txn, const nq_commit_options *optio
                         nq_lsn *out_lsn) {
     extent size;
     NQ_TRY(check_request_size(ctx, options));
+    NQ_TRY(nq__bulk_check(ctx, txn));
     NQ_TRY(nq__changes_settle(ctx, txn));
     NQ_TRY(measure(ctx, txn, &size));
     *out_lsn = txn->snapshot->lsn;
-    if (size.bytes == 0 && options->request_id.size == 0) {
+    if (size.bytes == 0 && options->request_id.size == 0 && txn->bulks == NULL) {
         return NQ_OK;
     }
     nq_log_record record = {
@@ -234,7 +265,7 @@ static nq_status commit(nq_ctx *ctx, nq_txn *txn, const nq_commit_options *optio
     add(&size, &record);
     bool is_durable = options->durability == NQ_DURABLE;
     uint64_t generation;
-    nq_status status = take_turn(ctx, txn, &record, is_durable, &size, out_lsn, &generation);
+    nq_status status = take_turns(ctx, txn, &record, is_durable, &size, out_lsn, &generation);
     if (status == NQ_REQUEST_ID_REUSED) {
         /* Whoever asks for the first commit's result next must find it. */
         nq_error error = ctx->error;

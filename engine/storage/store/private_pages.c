@@ -55,13 +55,31 @@ void nq__private_give(nq_private_pages *pages, uint64_t count) {
     }
 }
 
-void nq__private_end(nq_private_pages *pages) {
-    nq_store *store = pages->store;
-    nq__private_give(pages, 0);
-    nq_mutex_lock(&store->space_mutex);
+static void unlink_pages(nq_private_pages *pages) {
+    nq_mutex_lock(&pages->store->space_mutex);
     *pages->link = pages->next;
     if (pages->next != NULL) {
         pages->next->link = pages->link;
     }
-    nq_mutex_unlock(&store->space_mutex);
+    nq_mutex_unlock(&pages->store->space_mutex);
+}
+
+void nq__private_end(nq_private_pages *pages) {
+    nq__private_give(pages, 0);
+    unlink_pages(pages);
+}
+
+void nq__private_hand_over(nq_private_pages *pages) {
+    nq_mutex_lock(&pages->store->space_mutex);
+    nq_held_chunk *taken = pages->taken;
+    pages->taken = NULL;
+    pages->taken_count = 0;
+    nq_mutex_unlock(&pages->store->space_mutex);
+    nq__held_free(taken);
+}
+
+void nq__private_set_reached(nq_private_pages *pages, bool is_reached) {
+    nq_mutex_lock(&pages->store->space_mutex);
+    pages->is_reached = is_reached;
+    nq_mutex_unlock(&pages->store->space_mutex);
 }

@@ -12,6 +12,10 @@ static nq_write_kind own_tree_change(const nq_txn *txn, uint32_t tree) {
 }
 
 static nq_status load_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_txn_tree **out_tree) {
+    if (nq__bulk_has(txn, tree)) {
+        return nq_fail(ctx, NQ_TRANSACTION_ACTIVE,
+                       "tree %u was loaded in bulk: it can be used again after the commit", tree);
+    }
     nq_txn_tree *slot = NULL;
     for (uint32_t i = 0; i < NQ__TXN_TREES && slot == NULL; i++) {
         slot = txn->trees[i].id == tree ? &txn->trees[i] : NULL;

@@ -58,6 +58,7 @@ nq_status nq_txn_rollback_to(nq_ctx *ctx, nq_txn *txn, nq_savepoint savepoint) {
     nq__write_set_undo(&txn->tree_writes, saved->tree_undo_number);
     nq__txn_forget_trees(txn);
     nq__spill_restore(txn, saved);
+    nq__bulk_rollback_to(txn, saved->number);
     return NQ_OK;
 }
 

@@ -26,6 +26,7 @@
 typedef struct nq_store nq_store;
 typedef struct nq_txn nq_txn;
 typedef struct nq_scan nq_scan;
+typedef struct nq_bulk nq_bulk;
 
 /* A tree of one store. Ids are never reused within a store. */
 typedef struct nq_tree_id {
@@ -157,6 +158,30 @@ nq_status nq_txn_commit(nq_ctx *ctx, nq_txn *txn, const nq_commit_options *optio
 
 /* Ends the transaction, forgetting its writes. Cannot fail. */
 void nq_txn_rollback(nq_txn *txn);
+
+/* ---- Bulk loads: an empty tree filled with rows that come in the order of their keys ----
+ *
+ * The fastest way in: rows become compressed pages of the data file at once, however many they are,
+ * and take no part of the cache. They are seen, all of them, when the transaction has committed; it
+ * may write to other trees as well, and make the tree itself. Its commit is durable, whatever was
+ * asked for, by writing a checkpoint, during which no other transaction commits. */
+
+/* Begins to load; the tree is locked ALONE. Until the commit, or until it is rolled back, the
+ * transaction cannot use the tree (NQ_TRANSACTION_ACTIVE). Fails with NQ_INVALID_ARGUMENT when the
+ * tree is not empty, NQ_WRITE_CONFLICT when it was filled since the snapshot,
+ * NQ_FEATURE_UNSUPPORTED when the log is archived, and as nq_txn_tree_lock. *out_bulk lives until
+ * nq_bulk_finish, until the transaction is rolled back behind it, or ends. */
+nq_status nq_bulk_begin(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bulk **out_bulk);
+
+/* Adds a row, which is copied. A row that is refused changes nothing, and others may follow: with
+ * NQ_UNIQUE_VIOLATION when it has the key of the row before, NQ_INVALID_ARGUMENT when its key is
+ * less, NQ_LIMIT_EXCEEDED when key or value are over-long. After NQ_DISK_FULL, NQ_IO_ERROR or
+ * NQ_MEMORY_LIMIT the load can only be rolled back. */
+nq_status nq_bulk_add(nq_ctx *ctx, nq_bulk *bulk, nq_bytes key, nq_bytes value);
+
+/* There are no more rows. A transaction with a load that was not finished, or that has failed, does
+ * not commit (NQ_TRANSACTION_FAILED). */
+nq_status nq_bulk_finish(nq_ctx *ctx, nq_bulk *bulk);
 
 /* The result stored by the commit that carried this request id within the last 15 minutes (at most
  * 100,000 are kept), copied into `arena`; data NULL when there is none. */

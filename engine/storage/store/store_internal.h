@@ -8,7 +8,9 @@
  * S5 A key's lock is kept until its commit is published, so whoever gets it next sees that commit.
  * S6 After a failed sync nothing is written any more: health says why.
  * S7 A version goes only when something newer is published, nobody counts on it (refs) and no seat
- *    announces it. */
+ *    announces it.
+ * S9 A commit that is not in the log (a bulk load) is installed only when a superblock that leads
+ * to it is durable, and keeps the turn of commits until then: nothing in the log builds on it. */
 #ifndef NQ_STORAGE_STORE_STORE_INTERNAL_H
 #define NQ_STORAGE_STORE_STORE_INTERNAL_H
 
@@ -222,6 +224,8 @@ nq_status nq__apply_begin(nq_ctx *ctx, nq_store *store, uint64_t generation, nq_
 nq_status nq__apply_record(nq_ctx *ctx, nq_apply *apply, const nq_log_record *record);
 /* A tree as far as it has been written, empty if it does not exist; good until the next change. */
 nq_status nq__apply_find_tree(nq_ctx *ctx, nq_apply *apply, uint32_t tree, nq_tree *out_tree);
+/* A tree of pages that are not the apply's takes the place of an empty one. */
+nq_status nq__apply_loaded(nq_ctx *ctx, nq_apply *apply, uint32_t tree, const nq_tree *loaded);
 /* Remembers a commit's request id, and forgets the oldest. */
 nq_status nq__apply_request(nq_ctx *ctx, nq_apply *apply, nq_bytes id, nq_bytes result,
                             int64_t time_us);
@@ -266,6 +270,18 @@ nq_status nq__store_check_health(nq_ctx *ctx, nq_store *store);
 /* Charges what the log's buffers have come to hold to the cache's budget. Under the commit's lock.
  */
 void nq__store_charge_log(nq_store *store);
+
+/* ---- checkpoint.c: a commit that is not in the log, with the turn of checkpoints ---- */
+
+/* Writes and syncs what there is to be, so that the turn of commits need not be held for long. */
+nq_status nq__checkpoint_ahead(nq_ctx *ctx, nq_store *store);
+
+/* Makes what was applied the durable checkpoint, and then the newest version, published; under the
+ * commit's lock all the while. On failure *out_is_installed says whether `apply` was spent: then
+ * nobody knows what the disk holds, it is the newest version, never to be published, and the store
+ * is read-only. */
+nq_status nq__checkpoint_applied(nq_ctx *ctx, nq_apply *apply, nq_lsn *out_lsn,
+                                 bool *out_is_installed);
 
 /* ---- data_file.c, replay.c ---- */
 

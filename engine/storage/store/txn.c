@@ -62,7 +62,6 @@ nq_status nq_txn_begin(nq_ctx *ctx, nq_store *store, const nq_txn_options *optio
 }
 
 nq_status nq__txn_charge(nq_ctx *ctx, nq_txn *txn) {
-    enum { SMALL_BYTES = 4 << 20 }; /* what a transaction may always have */
     size_t taken =
         txn->arena.taken_bytes + txn->writes_arena.taken_bytes + txn->undo_arena.taken_bytes;
     if (taken == txn->charged_bytes) {
@@ -70,7 +69,7 @@ nq_status nq__txn_charge(nq_ctx *ctx, nq_txn *txn) {
     }
     bool is_within = nq_pool_charge(txn->store->pool, (int64_t)taken - (int64_t)txn->charged_bytes);
     txn->charged_bytes = taken;
-    if (is_within || taken <= SMALL_BYTES) {
+    if (is_within || taken <= NQ__TXN_SMALL_BYTES) {
         return NQ_OK;
     }
     nq_status status =
@@ -90,6 +89,7 @@ void nq__txn_end(nq_txn *txn) {
     nq__lock_release_all(txn);
     nq__version_release(store, txn->snapshot);
     nq__spill_end(txn);
+    nq__bulk_end_all(txn);
     nq_pool_charge(store->pool, -(int64_t)txn->charged_bytes);
     nq__txn_destroy(txn);
     atomic_fetch_sub_explicit(&store->counters.open_txns, 1, memory_order_relaxed);

@@ -70,6 +70,7 @@ typedef struct nq_private_pages {
     struct nq_private_pages **link;
     nq_held_chunk *taken; /* in the order of taking, the newest first */
     uint64_t taken_count;
+    bool is_reached; /* by the checkpoint that is being written */
 } nq_private_pages;
 
 typedef struct nq_spilled_tree {
@@ -112,7 +113,10 @@ typedef struct nq_long_value {
     size_t capacity;
 } nq_long_value;
 
-enum { NQ__TXN_TREES = 8 };
+enum {
+    NQ__TXN_TREES = 8,
+    NQ__TXN_SMALL_BYTES = 4 << 20, /* what a transaction may always have, and so a load's list */
+};
 
 typedef struct nq_txn_tree {
     uint32_t id;
@@ -137,6 +141,7 @@ struct nq_txn {
     const nq_spilled *spilled; /* NULL: nothing */
     nq_spill *spill;
     uint64_t spill_epoch; /* moves when what was spilled is another */
+    nq_bulk *bulks;       /* loads, the newest first */
     uint64_t undo_count;
     nq_saved *saved; /* oldest first */
     uint32_t saved_count;
@@ -215,6 +220,25 @@ nq_status nq__private_take(nq_ctx *ctx, nq_private_pages *pages, nq_page_id *out
 void nq__private_give(nq_private_pages *pages, uint64_t count);
 /* Gives back all, and ends. */
 void nq__private_end(nq_private_pages *pages);
+/* The pages are no longer private: a version reaches them. What is ended so holds none. */
+void nq__private_hand_over(nq_private_pages *pages);
+void nq__private_set_reached(nq_private_pages *pages, bool is_reached);
+
+/* ---- bulk.c: trees of private pages that a transaction brings whole ---- */
+
+/* The transaction has loaded rows into this tree, or is about to. */
+bool nq__bulk_has(const nq_txn *txn, uint32_t tree);
+/* Fails with NQ_TRANSACTION_FAILED when a load was not finished. */
+nq_status nq__bulk_check(nq_ctx *ctx, const nq_txn *txn);
+/* Puts the loaded trees where empty ones are, at the end of what is applied. */
+nq_status nq__bulk_apply(nq_ctx *ctx, const nq_txn *txn, nq_apply *apply);
+/* Makes what was applied the durable checkpoint, and then the newest, published version: the
+ * transaction is committed. On failure it is not, and `apply` is to be aborted; or nobody knows,
+ * the store is read-only, and `apply` is spent. With the turns of checkpoints and of commits. */
+nq_status nq__bulk_publish(nq_ctx *ctx, nq_txn *txn, nq_apply *apply, nq_lsn *out_lsn);
+/* Forgets the loads begun since a savepoint, or all. */
+void nq__bulk_rollback_to(nq_txn *txn, uint64_t saved_number);
+void nq__bulk_end_all(nq_txn *txn);
 
 /* ---- own.c: a transaction's own writes to one tree, in memory over spilled ---- */
 

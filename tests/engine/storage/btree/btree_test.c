@@ -24,6 +24,7 @@ typedef struct fixture {
     uint32_t next_page;
     uint64_t given;
     nq_page_source source;
+    nq_page_sink sink;
     nq_tree tree;
     uint64_t generation;
     bool is_there[KEYS];
@@ -46,6 +47,11 @@ static nq_status give(nq_ctx *ctx, void *user, nq_page_id page, uint64_t birth) 
     return NQ_OK;
 }
 
+static nq_status write_page(nq_ctx *ctx, void *user, const nq_page *page) {
+    const fixture *f = user;
+    return nq_pool_write_past(ctx, f->pool, page);
+}
+
 static void set_up(fixture *f) {
     memset(f, 0, sizeof *f);
     nq_ctx_init(&f->ctx, NULL);
@@ -57,6 +63,7 @@ static void set_up(fixture *f) {
         NQ_OK);
     f->next_page = 4;
     f->source = (nq_page_source){f, take, give};
+    f->sink = (nq_page_sink){f, take, write_page};
 }
 
 static void tear_down(fixture *f) {
@@ -346,7 +353,7 @@ static void a_built_tree_holds_what_it_was_given(void **state) {
         set_up(&f);
         f.generation = 5;
         nq_btree_builder *builder;
-        assert_int_equal(nq_btree_builder_create(&f.ctx, f.pool, &f.source, 5, &builder), NQ_OK);
+        assert_int_equal(nq_btree_builder_create(&f.ctx, &f.sink, 5, &builder), NQ_OK);
         for (uint32_t i = 0; i < counts[c]; i++) {
             uint32_t number = number_in_order(i);
             char room[256];
@@ -378,7 +385,7 @@ static void a_built_tree_fills_its_pages_but_for_a_twentieth(void **state) {
     static fixture f;
     set_up(&f);
     nq_btree_builder *builder;
-    assert_int_equal(nq_btree_builder_create(&f.ctx, f.pool, &f.source, 1, &builder), NQ_OK);
+    assert_int_equal(nq_btree_builder_create(&f.ctx, &f.sink, 1, &builder), NQ_OK);
     enum { ROWS = 20000, VALUE_BYTES = 100 };
     static uint8_t value[VALUE_BYTES];
     for (uint32_t i = 0; i < ROWS; i++) {
@@ -402,7 +409,7 @@ static void a_builder_refuses_keys_out_of_order(void **state) {
     static fixture f;
     set_up(&f);
     nq_btree_builder *builder;
-    assert_int_equal(nq_btree_builder_create(&f.ctx, f.pool, &f.source, 1, &builder), NQ_OK);
+    assert_int_equal(nq_btree_builder_create(&f.ctx, &f.sink, 1, &builder), NQ_OK);
     nq_bytes value = NQ_BYTES_LITERAL("v");
     assert_int_equal(nq_btree_builder_add(&f.ctx, builder, NQ_BYTES_LITERAL("b"), value), NQ_OK);
     assert_int_equal(nq_btree_builder_add(&f.ctx, builder, NQ_BYTES_LITERAL("b"), value),

@@ -15,7 +15,14 @@
 #include "engine/ground/os/thread.h"
 #include "engine/storage/store/store.h"
 
-enum { ACCOUNTS = 1200, THREADS = 4, TRANSFERS = 600, START_BALANCE = 1000, PAYLOAD_BYTES = 700 };
+enum {
+    ACCOUNTS = 1200,
+    THREADS = 4,
+    TRANSFERS = 600,
+    START_BALANCE = 1000,
+    PAYLOAD_BYTES = 700,
+    LOADED_ROWS = 300
+};
 
 typedef struct bank {
     nq_store *store;
@@ -23,6 +30,7 @@ typedef struct bank {
     _Atomic uint64_t transfers;
     _Atomic uint64_t retries;
     _Atomic uint64_t audits;
+    _Atomic uint64_t loads;
     _Atomic int failures;
     _Atomic uint32_t next_seed;
 } bank;
@@ -105,41 +113,100 @@ static void run_transfers(void *argument) {
 }
 
 /* The sum over a snapshot is always the same. */
+static void audit(bank *b, nq_ctx *ctx, bool is_reverse) {
+    nq_txn *txn;
+    nq_scan *scan;
+    nq_txn_options options = {.read_only = true};
+    nq_scan_range range = {.is_reverse = is_reverse};
+    if (nq_txn_begin(ctx, b->store, &options, &txn) != NQ_OK ||
+        nq_scan_open(ctx, txn, NQ_TREE_CATALOG, &range, &scan) != NQ_OK) {
+        report(b, ctx, "audit");
+        return;
+    }
+    long sum = 0;
+    int count = 0;
+    nq_bytes key;
+    nq_bytes value;
+    nq_status status;
+    while ((status = nq_scan_next(ctx, scan, &key, &value)) == NQ_OK && key.data != NULL) {
+        sum += strtol((const char *)value.data, NULL, 10);
+        count++;
+        if (count % 50 == 0) {
+            nq_scan_park(scan);
+        }
+    }
+    nq_scan_close(scan);
+    nq_txn_rollback(txn);
+    if (status != NQ_OK || sum != (long)ACCOUNTS * START_BALANCE || count != ACCOUNTS) {
+        report(b, ctx, "an audit found another sum");
+        return;
+    }
+    atomic_fetch_add(&b->audits, 1);
+}
+
 static void run_audits(void *argument) {
     bank *b = argument;
     nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);
     bool is_reverse = false;
-    while (!atomic_load(&b->is_over)) {
-        nq_txn *txn;
-        nq_scan *scan;
-        nq_txn_options options = {.read_only = true};
-        nq_scan_range range = {.is_reverse = is_reverse};
+    while (!atomic_load(&b->is_over) && atomic_load(&b->failures) == 0) {
+        audit(b, &ctx, is_reverse);
         is_reverse = !is_reverse;
-        if (nq_txn_begin(&ctx, b->store, &options, &txn) != NQ_OK ||
-            nq_scan_open(&ctx, txn, NQ_TREE_CATALOG, &range, &scan) != NQ_OK) {
-            report(b, &ctx, "audit");
+    }
+}
+
+static nq_status load(nq_ctx *ctx, nq_txn *txn, nq_tree_id *out_tree) {
+    nq_bulk *bulk;
+    NQ_TRY(nq_txn_tree_create(ctx, txn, out_tree));
+    NQ_TRY(nq_bulk_begin(ctx, txn, *out_tree, &bulk));
+    for (uint64_t i = 0; i < LOADED_ROWS; i++) {
+        char key_room[16];
+        char value_room[PAYLOAD_BYTES];
+        NQ_TRY(nq_bulk_add(ctx, bulk, account_key(key_room, i), account_value(value_room, 1)));
+    }
+    return nq_bulk_finish(ctx, bulk);
+}
+
+/* What was loaded is seen whole by whoever comes next, who takes it away again. */
+static nq_status check_and_drop(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree) {
+    nq_tree_stats stats;
+    char room[16];
+    nq_bytes value;
+    NQ_TRY(nq_txn_tree_stats(ctx, txn, tree, &stats));
+    NQ_TRY(nq_txn_find(ctx, txn, tree, account_key(room, LOADED_ROWS - 1), &value));
+    if (stats.entry_count != LOADED_ROWS || value.size != PAYLOAD_BYTES) {
+        return nq_fail(ctx, NQ_BUG, "a load is not whole");
+    }
+    return nq_txn_tree_drop(ctx, txn, tree);
+}
+
+static nq_status load_and_drop(nq_ctx *ctx, nq_store *store) {
+    const nq_txn_options options = {0};
+    const nq_commit_options lazily = {.durability = NQ_LAZY};
+    nq_tree_id tree;
+    for (int step = 0; step < 2; step++) {
+        nq_txn *txn;
+        NQ_TRY(nq_txn_begin(ctx, store, &options, &txn));
+        nq_status status = step == 0 ? load(ctx, txn, &tree) : check_and_drop(ctx, txn, tree);
+        if (status != NQ_OK) {
+            nq_txn_rollback(txn);
+            return status;
+        }
+        NQ_TRY(nq_txn_commit(ctx, txn, &lazily, NULL));
+    }
+    return NQ_OK;
+}
+
+static void run_loads(void *argument) {
+    bank *b = argument;
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    while (!atomic_load(&b->is_over)) {
+        if (load_and_drop(&ctx, b->store) != NQ_OK) {
+            report(b, &ctx, "load");
             return;
         }
-        long sum = 0;
-        int count = 0;
-        nq_bytes key;
-        nq_bytes value;
-        nq_status status;
-        while ((status = nq_scan_next(&ctx, scan, &key, &value)) == NQ_OK && key.data != NULL) {
-            sum += strtol((const char *)value.data, NULL, 10);
-            count++;
-            if (count % 50 == 0) {
-                nq_scan_park(scan);
-            }
-        }
-        nq_scan_close(scan);
-        nq_txn_rollback(txn);
-        if (status != NQ_OK || sum != (long)ACCOUNTS * START_BALANCE || count != ACCOUNTS) {
-            report(b, &ctx, "an audit found another sum");
-            return;
-        }
-        atomic_fetch_add(&b->audits, 1);
+        atomic_fetch_add(&b->loads, 1);
     }
 }
 
@@ -160,7 +227,7 @@ static void fill(bank *b) {
     assert_int_equal(nq_txn_commit(&ctx, txn, &commit, NULL), NQ_OK);
 }
 
-static void transfers_by_many_threads_keep_the_sum(void **state) {
+static void transfers_beside_loads_keep_the_sum(void **state) {
     (void)state;
     nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);
@@ -177,7 +244,9 @@ static void transfers_by_many_threads_keep_the_sum(void **state) {
     fill(&b);
     nq_thread workers[THREADS];
     nq_thread auditor;
+    nq_thread loader;
     assert_int_equal(nq_thread_start(&ctx, &auditor, "auditor", run_audits, &b), NQ_OK);
+    assert_int_equal(nq_thread_start(&ctx, &loader, "loader", run_loads, &b), NQ_OK);
     for (int i = 0; i < THREADS; i++) {
         assert_int_equal(nq_thread_start(&ctx, &workers[i], "worker", run_transfers, &b), NQ_OK);
     }
@@ -186,16 +255,26 @@ static void transfers_by_many_threads_keep_the_sum(void **state) {
     }
     atomic_store(&b.is_over, true);
     nq_thread_join(&auditor);
+    nq_thread_join(&loader);
     assert_int_equal(atomic_load(&b.failures), 0);
     assert_int_equal(atomic_load(&b.transfers), THREADS * TRANSFERS);
     assert_int_equal(nq_store_verify(&ctx, b.store), NQ_OK);
     nq_store_stats stats;
     nq_store_get_stats(b.store, &stats);
-    print_message("%llu retries, %llu deadlocks, %llu audits, %llu checkpoints, %llu misses\n",
-                  (unsigned long long)b.retries, (unsigned long long)stats.deadlocks,
-                  (unsigned long long)b.audits, (unsigned long long)stats.checkpoints,
-                  (unsigned long long)stats.cache_misses);
+    assert_true(atomic_load(&b.loads) > 0);
+    print_message("%llu loads, %llu retries, %llu deadlocks, %llu audits, %llu checkpoints, "
+                  "%llu misses\n",
+                  (unsigned long long)b.loads, (unsigned long long)b.retries,
+                  (unsigned long long)stats.deadlocks, (unsigned long long)b.audits,
+                  (unsigned long long)stats.checkpoints, (unsigned long long)stats.cache_misses);
     assert_true(stats.cache_bytes <= stats.cache_budget_bytes);
+    nq_sim_vfs_cut_power(disk);
+    (void)nq_store_close(&ctx, b.store);
+    nq_sim_vfs_restart(disk);
+    assert_int_equal(nq_store_open(&ctx, nq_sim_vfs_as_vfs(disk), "db", &options, &b.store), NQ_OK);
+    assert_int_equal(nq_store_verify(&ctx, b.store), NQ_OK);
+    audit(&b, &ctx, false);
+    assert_int_equal(atomic_load(&b.failures), 0);
     assert_int_equal(nq_store_close(&ctx, b.store), NQ_OK);
     nq_sim_vfs_destroy(disk);
 }
@@ -262,7 +341,7 @@ static void a_deadlock_has_one_victim(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(transfers_by_many_threads_keep_the_sum),
+        cmocka_unit_test(transfers_beside_loads_keep_the_sum),
         cmocka_unit_test(a_deadlock_has_one_victim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

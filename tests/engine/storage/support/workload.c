@@ -180,6 +180,68 @@ static nq_status change_trees(nq_ctx *ctx, workload *w, nq_txn *txn, reference *
     return NQ_OK;
 }
 
+/* ---- Bulk loads ---- */
+
+static nq_status load_rows(nq_ctx *ctx, workload *w, nq_bulk *bulk, uint32_t tree,
+                           reference *state) {
+    enum { ROWS_MAX = 120, STEP_MAX = 9 };
+    static _Thread_local uint8_t value[VALUE_BYTES_MAX]; /* a recovery may run in the midst of it */
+    uint32_t number = 0;
+    for (uint64_t rows = nq_rng_below(&w->rng, ROWS_MAX); rows > 0; rows--) {
+        char room[24];
+        number += 1 + (uint32_t)nq_rng_below(&w->rng, STEP_MAX);
+        nq_bytes key = nq_bytes_of(room, (size_t)snprintf(room, sizeof room, "%06u", number));
+        nq_bytes bytes = nq_bytes_of(value, random_size(&w->rng));
+        fill(&w->rng, value, bytes.size);
+        NQ_TRY(nq_bulk_add(ctx, bulk, key, bytes));
+        reference_put(state, tree, key, bytes);
+    }
+    return nq_bulk_finish(ctx, bulk);
+}
+
+/* A tree that has stood empty since an earlier commit, or a new one. */
+static nq_status pick_empty_tree(nq_ctx *ctx, workload *w, nq_txn *txn, reference *state,
+                                 uint32_t *out_tree) {
+    const reference *before = &w->states[w->state_count - 1];
+    *out_tree = random_tree(w, before);
+    size_t first = reference_seek(before, *out_tree, (nq_bytes){0});
+    size_t end = reference_seek(before, *out_tree + 1, (nq_bytes){0});
+    bool was_empty = *out_tree != NQ_TREE_CATALOG.value && first == end;
+    if (was_empty && tree_exists(state, *out_tree)) {
+        return NQ_OK;
+    }
+    char room[24];
+    nq_tree_id created;
+    NQ_TRY(nq_txn_tree_create(ctx, txn, &created));
+    *out_tree = created.value;
+    w->trees[w->tree_count++] = created.value;
+    nq_bytes key = tree_entry(room, created.value);
+    NQ_TRY(nq_txn_put(ctx, txn, NQ_TREE_CATALOG, key, key));
+    reference_put(state, NQ_TREE_CATALOG.value, key, key);
+    return NQ_OK;
+}
+
+/* *out_has_loaded: the commit will write a checkpoint. */
+static nq_status load(nq_ctx *ctx, workload *w, nq_txn *txn, reference *state,
+                      bool *out_has_loaded) {
+    *out_has_loaded = false;
+    if (w->tree_count == WORKLOAD_TREES_MAX) {
+        return NQ_OK;
+    }
+    uint32_t tree;
+    nq_bulk *bulk;
+    NQ_TRY(pick_empty_tree(ctx, w, txn, state, &tree));
+    nq_status status = nq_bulk_begin(ctx, txn, (nq_tree_id){tree}, &bulk);
+    if (status == NQ_INVALID_ARGUMENT) {
+        return NQ_OK; /* this transaction has written to it */
+    }
+    NQ_TRY(status);
+    size_t rows_before = state->count;
+    status = load_rows(ctx, w, bulk, tree, state);
+    *out_has_loaded = state->count != rows_before;
+    return status;
+}
+
 /* Writes that a savepoint takes back. */
 static nq_status write_and_regret(nq_ctx *ctx, workload *w, nq_txn *txn, reference *state) {
     nq_savepoint savepoint;
@@ -188,6 +250,10 @@ static nq_status write_and_regret(nq_ctx *ctx, workload *w, nq_txn *txn, referen
     nq_status status = nq_txn_savepoint(ctx, txn, &savepoint);
     for (uint64_t i = nq_rng_below(&w->rng, 4); i > 0 && status == NQ_OK; i--) {
         status = write_once(ctx, w, txn, state);
+    }
+    if (status == NQ_OK && nq_rng_below(&w->rng, 4) == 0) {
+        bool has_loaded;
+        status = load(ctx, w, txn, state, &has_loaded);
     }
     if (status == NQ_OK) {
         status = nq_txn_rollback_to(ctx, txn, savepoint);
@@ -216,8 +282,8 @@ static nq_status write_much(nq_ctx *ctx, nq_store *store, nq_txn *txn, reference
     return NQ_OK;
 }
 
-static nq_status write_all(nq_ctx *ctx, workload *w, nq_store *store, nq_txn *txn,
-                           reference *state) {
+static nq_status write_all(nq_ctx *ctx, workload *w, nq_store *store, nq_txn *txn, reference *state,
+                           bool *out_has_loaded) {
     NQ_TRY(change_trees(ctx, w, txn, state));
     for (uint64_t i = 1 + nq_rng_below(&w->rng, OPS_MAX); i > 0; i--) {
         NQ_TRY(write_once(ctx, w, txn, state));
@@ -227,6 +293,10 @@ static nq_status write_all(nq_ctx *ctx, workload *w, nq_store *store, nq_txn *tx
     }
     if (nq_rng_below(&w->rng, 120) == 0) {
         NQ_TRY(write_much(ctx, store, txn, state));
+    }
+    *out_has_loaded = false;
+    if (nq_rng_below(&w->rng, 10) == 0) {
+        NQ_TRY(load(ctx, w, txn, state, out_has_loaded));
     }
     char room[24];
     nq_bytes number = number_bytes(room, 'n', w->state_count);
@@ -249,7 +319,8 @@ static nq_status run_transaction(nq_ctx *ctx, workload *w, nq_store *store) {
     NQ_TRY(nq_txn_begin(ctx, store, &options, &txn));
     reference state;
     reference_copy(&w->states[w->state_count - 1], &state);
-    nq_status status = write_all(ctx, w, store, txn, &state);
+    bool has_loaded;
+    nq_status status = write_all(ctx, w, store, txn, &state, &has_loaded);
     if (status != NQ_OK || nq_rng_below(&w->rng, 10) == 0) {
         nq_txn_rollback(txn);
         reference_deinit(&state);
@@ -267,7 +338,7 @@ static nq_status run_transaction(nq_ctx *ctx, workload *w, nq_store *store) {
     status = nq_txn_commit(ctx, txn, &commit, NULL);
     if (status == NQ_OK) {
         w->committed = w->state_count - 1;
-        if (commit.durability == NQ_DURABLE) {
+        if (commit.durability == NQ_DURABLE || has_loaded) {
             w->acknowledged = w->committed;
         }
         if (commit.durability == NQ_PERIODIC) {
