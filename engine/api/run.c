@@ -19,7 +19,7 @@ static nq_status drain(nq_ctx *ctx, nq_execution *execution, const nq__run *run,
     return NQ_OK;
 }
 
-static nq_status run_once(nq_ctx *ctx, const nq__run *run, nq_data_txn *txn,
+static nq_status run_once(nq_ctx *ctx, const nq__run *run, nq_data_txn *txn, bool may_load,
                           nq__run_result *result) {
     nq_value *values;
     nq_execution *execution;
@@ -36,6 +36,7 @@ static nq_status run_once(nq_ctx *ctx, const nq__run *run, nq_data_txn *txn,
         .now_us = nq_clock_realtime_us(),
         .random_seed = nq_entropy_seed(),
         .memory_bytes_max = run->database->statement_bytes_max,
+        .may_load = may_load,
     };
     NQ_TRY(nq_exec_open(ctx, result->binding->plan, &options, &execution));
     uint64_t written_before = nq_data_txn_written_bytes(txn);
@@ -96,21 +97,27 @@ static nq_status final_status(const nq_ctx *ctx, nq_status status) {
     return status != NQ_OK && ctx->error.code != NQ_OK ? ctx->error.code : status;
 }
 
+/* What a statement may do because of the transaction it runs in. */
+typedef struct permits {
+    bool rerun; /* a new snapshot, when it has lost a race */
+    bool load;  /* in bulk, the first time: nothing in the transaction comes after it */
+} permits;
+
 /* Runs the statement in `txn`. A lost race rolls back to where it began and tries again on a new
  * snapshot: the locks it won stay, so that it cannot lose the same row twice. */
-static nq_status run_attempts(nq_ctx *ctx, const nq__run *run, nq_data_txn *txn, bool may_rerun,
+static nq_status run_attempts(nq_ctx *ctx, const nq__run *run, nq_data_txn *txn, permits may,
                               nq__run_result *result) {
     nq_arena_mark mark = nq_arena_get_mark(run->arena);
     nq_savepoint savepoint;
     NQ_TRY(nq_data_txn_savepoint(ctx, txn, &savepoint));
     for (uint32_t attempt = 0;; attempt++) {
-        nq_status status = run_once(ctx, run, txn, result);
+        nq_status status = run_once(ctx, run, txn, may.load && attempt == 0, result);
         result->snapshot_lsn = nq_txn_snapshot(nq_data_txn_store_txn(txn)).value;
         if (status == NQ_OK) {
             nq_data_txn_release(txn, savepoint);
             return NQ_OK;
         }
-        if (status != NQ_WRITE_CONFLICT || !may_rerun || !may_retry(ctx, run->database, attempt)) {
+        if (status != NQ_WRITE_CONFLICT || !may.rerun || !may_retry(ctx, run->database, attempt)) {
             return final_status(ctx, status);
         }
         nq_arena_reset_to(run->arena, mark);
@@ -127,7 +134,8 @@ static nq_status run_alone(nq_ctx *ctx, const nq__run *run, uint64_t hash, nq__r
         nq_data_txn *txn;
         nq_arena_reset_to(run->arena, mark);
         NQ_TRY(nq_data_txn_begin(ctx, run->database->catalog, &options, &txn));
-        nq_status status = run_attempts(ctx, run, txn, true, result);
+        const permits may = {.rerun = true, .load = attempt == 0};
+        nq_status status = run_attempts(ctx, run, txn, may, result);
         if (status == NQ_OK) {
             status = commit(ctx, run, txn, hash, result);
         } else {
@@ -145,8 +153,8 @@ static nq_status run_inside(nq_ctx *ctx, const nq__run *run, nq_transaction *tra
         return nq_fail(ctx, NQ_READ_ONLY_TRANSACTION, "cannot write in a read-only transaction");
     }
     NQ_TRY(nq_data_txn_statement_begin(ctx, transaction->txn));
-    return run_attempts(ctx, run, transaction->txn,
-                        transaction->isolation == NQ_ISOLATION_READ_COMMITTED, result);
+    const permits may = {.rerun = transaction->isolation == NQ_ISOLATION_READ_COMMITTED};
+    return run_attempts(ctx, run, transaction->txn, may, result);
 }
 
 /* Answers what the same request answered before, if it did. */

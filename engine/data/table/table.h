@@ -77,6 +77,15 @@ nq_status nq_table_writer_insert(nq_ctx *ctx, nq_table_writer *writer, const nq_
 nq_status nq_table_writer_upsert(nq_ctx *ctx, nq_table_writer *writer, const nq_batch *batch,
                                  uint32_t first_row, uint32_t *out_count);
 
+/* From here on rows are loaded in bulk, if *out_is_loading says so: nobody else writes to the
+ * table, which is empty. Then rows must come in the order of their keys: one that does not fails
+ * with NQ_WRITE_CONFLICT, upon which the caller rolls back and inserts them one by one. The
+ * transaction cannot read the table, or write to it in another way, until it has committed. */
+nq_status nq_table_writer_load(nq_ctx *ctx, nq_table_writer *writer, bool *out_is_loading);
+
+/* There are no more rows to load. */
+nq_status nq_table_writer_finish_load(nq_ctx *ctx, nq_table_writer *writer);
+
 /* The key of the row last written or refused. Borrowed until the next call on the writer. */
 nq_bytes nq_table_writer_key(const nq_table_writer *writer);
 

@@ -10,6 +10,7 @@ struct nq_table_writer {
     nq_data_txn *txn;
     nq_txn *store_txn;
     const nq_table *table;
+    nq_bulk *bulk; /* NULL: rows are written one by one */
     nq_row_buffer row;
     nq_key_buffer key;
 };
@@ -25,6 +26,7 @@ nq_status nq_table_writer_open(nq_ctx *ctx, nq_data_txn *txn, const nq_table *ta
     writer->txn = txn;
     writer->store_txn = nq_data_txn_store_txn(txn);
     writer->table = table;
+    writer->bulk = NULL;
     writer->row = (nq_row_buffer){0};
     writer->key.size = 0;
     *out_writer = writer;
@@ -117,6 +119,28 @@ static nq_status encode_new_key(nq_ctx *ctx, nq_table_writer *writer, const nq_b
     return NQ_OK;
 }
 
+/* Under the key and value that were encoded last. */
+static nq_status load_row(nq_ctx *ctx, nq_table_writer *writer, nq_bytes key, nq_bytes value) {
+    nq_status status = nq_bulk_add(ctx, writer->bulk, key, value);
+    return status != NQ_INVALID_ARGUMENT
+               ? status
+               : nq_fail(ctx, NQ_WRITE_CONFLICT,
+                         "rows being loaded do not come in the order of the primary key");
+}
+
+static nq_status write_row(nq_ctx *ctx, nq_table_writer *writer, bool replaces) {
+    nq_bytes key = nq_key_bytes(&writer->key);
+    nq_bytes value = nq_bytes_of(writer->row.data, writer->row.size);
+    if (writer->bulk != NULL) {
+        return load_row(ctx, writer, key, value);
+    }
+    nq_tree_id tree = writer->table->tree;
+    NQ_TRY(replaces ? nq_txn_put(ctx, writer->store_txn, tree, key, value)
+                    : nq_txn_insert(ctx, writer->store_txn, tree, key, value));
+    nq_data_txn_count_written(writer->txn, key.size + value.size);
+    return NQ_OK;
+}
+
 static nq_status write_rows(nq_ctx *ctx, nq_table_writer *writer, const nq_batch *batch,
                             uint32_t first_row, bool replaces, uint32_t *out_count) {
     *out_count = 0;
@@ -131,16 +155,11 @@ static nq_status write_rows(nq_ctx *ctx, nq_table_writer *writer, const nq_batch
         NQ_TRY(check_nulls(ctx, table, batch, row));
         NQ_TRY(encode_new_key(ctx, writer, batch, row, row_id++));
         NQ_TRY(nq_row_encode(ctx, &table->layout, batch, row, &writer->row));
-        nq_bytes key = nq_key_bytes(&writer->key);
-        nq_bytes value = nq_bytes_of(writer->row.data, writer->row.size);
-        nq_status status = replaces
-                               ? nq_txn_put(ctx, writer->store_txn, table->tree, key, value)
-                               : nq_txn_insert(ctx, writer->store_txn, table->tree, key, value);
+        nq_status status = write_row(ctx, writer, replaces);
         if (status == NQ_UNIQUE_VIOLATION) {
             return fail_duplicate(ctx, table, batch, row);
         }
         NQ_TRY(status);
-        nq_data_txn_count_written(writer->txn, key.size + value.size);
         ++*out_count;
     }
     return NQ_OK;
@@ -154,6 +173,34 @@ nq_status nq_table_writer_insert(nq_ctx *ctx, nq_table_writer *writer, const nq_
 nq_status nq_table_writer_upsert(nq_ctx *ctx, nq_table_writer *writer, const nq_batch *batch,
                                  uint32_t first_row, uint32_t *out_count) {
     return write_rows(ctx, writer, batch, first_row, true, out_count);
+}
+
+/* The first use of a table's row ids reads its last row: while it can be read. */
+static nq_status prepare_row_ids(nq_ctx *ctx, nq_table_writer *writer) {
+    uint64_t unused;
+    return writer->table->layout.key_column_count != 0
+               ? NQ_OK
+               : nq_data_txn_next_row_ids(ctx, writer->txn, writer->table, 0, &unused);
+}
+
+nq_status nq_table_writer_load(nq_ctx *ctx, nq_table_writer *writer, bool *out_is_loading) {
+    *out_is_loading = false;
+    NQ_TRY(prepare_row_ids(ctx, writer));
+    nq_status status = nq_bulk_begin(ctx, writer->store_txn, writer->table->tree, &writer->bulk);
+    *out_is_loading = status == NQ_OK;
+    switch (status) {
+    case NQ_LOCK_TIMEOUT:        /* others write to it, */
+    case NQ_WRITE_CONFLICT:      /* or have written to it, */
+    case NQ_INVALID_ARGUMENT:    /* or it holds rows */
+    case NQ_FEATURE_UNSUPPORTED: /* the log is archived */
+        return NQ_OK;
+    default:
+        return status;
+    }
+}
+
+nq_status nq_table_writer_finish_load(nq_ctx *ctx, nq_table_writer *writer) {
+    return nq_bulk_finish(ctx, writer->bulk);
 }
 
 /* The row stays under its key. */

@@ -106,6 +106,7 @@ nq_status nq_exec_open(nq_ctx *ctx, const nq_plan *plan, const nq_exec_options *
     e->statement = &e->arena;
     e->plan = plan;
     e->txn = options->txn;
+    e->may_load = options->may_load;
     e->measure = options->measure;
     e->rng.state = options->random_seed;
     if (!copy_parameters(e, options->parameters) || !build_all(e)) {

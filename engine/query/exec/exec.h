@@ -23,7 +23,9 @@ typedef struct nq_exec_options {
     int64_t now_us;             /* the statement's time: microseconds since 1970, UTC */
     uint64_t random_seed;       /* of random() */
     uint64_t memory_bytes_max;  /* 0: 256 MiB */
-    bool measure; /* keep nq_exec_node_stats' actual_ns (costs two clock reads a call) */
+    bool may_load; /* a large INSERT may load an empty table in bulk, which it then cannot read
+                      before the commit; NQ_WRITE_CONFLICT: run it again without */
+    bool measure;  /* keep nq_exec_node_stats' actual_ns (costs two clock reads a call) */
 } nq_exec_options;
 
 typedef struct nq_exec_stats {

@@ -44,6 +44,7 @@ struct nq_execution {
     nq_value *parameters; /* the statement's, then the subqueries' */
     nq_rng rng;
     nq_data_txn *txn;
+    bool may_load;
     bool measure;
     bool has_subquery_values;
     bool is_done;

@@ -1,16 +1,24 @@
 /* Insert: numbers serial columns, checks, stores, and deals with rows whose key exists.
  *
+ * Rows for an empty table are gathered until it is known that they are many; then they are loaded
+ * in bulk, those gathered first. Few are inserted one by one: a load costs a checkpoint.
+ *
  * When the input reads the table itself it is read to its end first, so that no row is inserted
  * because another one was. ON CONFLICT DO UPDATE remembers the keys it has written: a second row
  * for one of them is an error, as its outcome would depend on the order. */
 #include "engine/query/exec/hash_internal.h"
 #include "engine/query/exec/write_internal.h"
 
+enum { LOAD_BYTES_MIN = 4 << 20 };
+
 typedef struct insert_state {
     nq_operator base;
     nq_write write;
     bool reads_itself;
-    nq_rows collected;
+    bool gathers; /* to find out whether to load */
+    bool is_loading;
+    bool is_input_done;
+    nq_rows collected; /* of one that reads itself, or gathers */
     uint32_t next_collected;
     nq_vector *columns; /* the batch being inserted */
     int64_t **numbers;  /* of generated columns */
@@ -71,6 +79,18 @@ static nq_status open_upsert(nq_ctx *ctx, nq_operator *op) {
                              plan->assignment_count);
 }
 
+static nq_status choose_gathering(nq_ctx *ctx, nq_operator *op) {
+    insert_state *state = (insert_state *)op;
+    const nq_plan_insert *plan = &op->plan->insert;
+    if (!op->execution->may_load || state->reads_itself || plan->conflict != NQ_CONFLICT_FAIL) {
+        return NQ_OK;
+    }
+    nq_table_stats stats;
+    NQ_TRY(nq_table_get_stats(ctx, op->execution->txn, plan->table, &stats));
+    state->gathers = stats.row_count == 0;
+    return NQ_OK;
+}
+
 static nq_status insert_open(nq_ctx *ctx, nq_operator *op) {
     insert_state *state = (insert_state *)op;
     const nq_plan_insert *plan = &op->plan->insert;
@@ -83,35 +103,78 @@ static nq_status insert_open(nq_ctx *ctx, nq_operator *op) {
         return nq__fail_memory(ctx, op);
     }
     state->reads_itself = reads_table(op->inputs[0]->plan, plan->table);
-    if (state->reads_itself &&
+    NQ_TRY(nq__write_open(ctx, op, &state->write, plan->table, plan->checks, plan->check_count,
+                          &plan->returning));
+    NQ_TRY(choose_gathering(ctx, op));
+    if ((state->reads_itself || state->gathers) &&
         !nq__rows_init(&state->collected, arena, plan->table->column_types, width)) {
         return nq__fail_memory(ctx, op);
     }
-    NQ_TRY(nq__write_open(ctx, op, &state->write, plan->table, plan->checks, plan->check_count,
-                          &plan->returning));
     return plan->conflict == NQ_CONFLICT_UPDATE ? open_upsert(ctx, op) : NQ_OK;
 }
 
 /* ---- One batch ---- */
 
+static nq_status pull_input(nq_ctx *ctx, nq_operator *op, nq_batch *out_batch) {
+    insert_state *state = (insert_state *)op;
+    NQ_TRY(nq__pull(ctx, op->inputs[0], NQ_BATCH_ROWS_MAX, out_batch));
+    state->is_input_done = out_batch->row_count == 0;
+    return NQ_OK;
+}
+
+/* Gathers rows until there are none, or so many that they are loaded if that can be. */
+static nq_status gather(nq_ctx *ctx, nq_operator *op) {
+    insert_state *state = (insert_state *)op;
+    const nq_arena *arena = op->execution->statement;
+    size_t bytes_before = arena->taken_bytes;
+    state->gathers = false;
+    while (arena->taken_bytes - bytes_before < LOAD_BYTES_MIN) {
+        nq_batch batch;
+        NQ_TRY(pull_input(ctx, op, &batch));
+        if (batch.row_count == 0) {
+            return NQ_OK;
+        }
+        if (!nq__rows_append(&state->collected, batch.columns, NULL, batch.row_count)) {
+            return nq__fail_memory(ctx, op);
+        }
+    }
+    return nq_table_writer_load(ctx, state->write.writer, &state->is_loading);
+}
+
+static nq_status fill_collected(nq_ctx *ctx, nq_operator *op) {
+    insert_state *state = (insert_state *)op;
+    if (state->gathers) {
+        return gather(ctx, op);
+    }
+    if (state->reads_itself && !state->is_input_done) {
+        state->is_input_done = true;
+        return nq__collect(ctx, op, op->inputs[0], &state->collected);
+    }
+    return NQ_OK;
+}
+
+/* What was collected, then what the input still has. */
 static nq_status next_batch(nq_ctx *ctx, nq_operator *op, nq_batch *out_batch) {
     insert_state *state = (insert_state *)op;
     uint32_t width = op->plan->insert.table->definition.column_count;
-    if (!state->reads_itself) {
-        NQ_TRY(nq__pull(ctx, op->inputs[0], NQ_BATCH_ROWS_MAX, out_batch));
-        if (out_batch->row_count > 0) {
-            memcpy(state->columns, out_batch->columns, width * sizeof(nq_vector));
-        }
-    } else {
-        if (state->next_collected == 0) {
-            NQ_TRY(nq__collect(ctx, op, op->inputs[0], &state->collected));
-        }
-        NQ_TRY(nq_ctx_poll(ctx));
+    *out_batch = (nq_batch){0, width, state->columns};
+    NQ_TRY(nq_ctx_poll(ctx));
+    NQ_TRY(fill_collected(ctx, op));
+    if (state->next_collected < state->collected.row_count) {
         out_batch->row_count = nq__rows_window(&state->collected, state->next_collected,
                                                NQ_BATCH_ROWS_MAX, state->columns);
         state->next_collected += out_batch->row_count;
+        return NQ_OK;
     }
-    *out_batch = (nq_batch){out_batch->row_count, width, state->columns};
+    if (state->is_input_done) {
+        return NQ_OK;
+    }
+    nq_batch pulled;
+    NQ_TRY(pull_input(ctx, op, &pulled));
+    out_batch->row_count = pulled.row_count;
+    if (pulled.row_count > 0) {
+        memcpy(state->columns, pulled.columns, width * sizeof(nq_vector));
+    }
     return NQ_OK;
 }
 
@@ -269,7 +332,8 @@ static nq_status insert_all(nq_ctx *ctx, nq_operator *op) {
         nq_arena_reset(&op->bytes);
         NQ_TRY(next_batch(ctx, op, &batch));
         if (batch.row_count == 0) {
-            return NQ_OK;
+            return state->is_loading ? nq_table_writer_finish_load(ctx, state->write.writer)
+                                     : NQ_OK;
         }
         for (uint32_t i = 0; i < op->plan->insert.generated_column_count; i++) {
             NQ_TRY(number_column(ctx, op, i, batch.row_count));

@@ -119,6 +119,15 @@ static nq_status check_empty(nq_ctx *ctx, nq_txn *txn, uint32_t tree) {
                    "another transaction wrote to tree %u after this one's snapshot", tree);
 }
 
+/* Whoever finds others at the tree had better join them than wait for it. */
+static nq_status lock_alone(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree) {
+    int64_t wait_ns = txn->options.lock_wait_ns;
+    txn->options.lock_wait_ns = -1;
+    nq_status status = nq_txn_tree_lock(ctx, txn, tree, NQ_TREE_ALONE);
+    txn->options.lock_wait_ns = wait_ns;
+    return status;
+}
+
 nq_status nq_bulk_begin(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bulk **out_bulk) {
     *out_bulk = NULL;
     nq_store *store = txn->store;
@@ -127,7 +136,7 @@ nq_status nq_bulk_begin(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bulk **out
             ctx, NQ_FEATURE_UNSUPPORTED,
             "rows loaded in bulk are not in the log, so that its archive would lack them");
     }
-    NQ_TRY(nq_txn_tree_lock(ctx, txn, tree, NQ_TREE_ALONE));
+    NQ_TRY(lock_alone(ctx, txn, tree));
     NQ_TRY(check_empty(ctx, txn, tree.value));
     nq_bulk *bulk = nq_heap_calloc(1, sizeof *bulk);
     if (bulk == NULL) {

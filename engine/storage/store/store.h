@@ -166,11 +166,11 @@ void nq_txn_rollback(nq_txn *txn);
  * may write to other trees as well, and make the tree itself. Its commit is durable, whatever was
  * asked for, by writing a checkpoint, during which no other transaction commits. */
 
-/* Begins to load; the tree is locked ALONE. Until the commit, or until it is rolled back, the
- * transaction cannot use the tree (NQ_TRANSACTION_ACTIVE). Fails with NQ_INVALID_ARGUMENT when the
- * tree is not empty, NQ_WRITE_CONFLICT when it was filled since the snapshot,
- * NQ_FEATURE_UNSUPPORTED when the log is archived, and as nq_txn_tree_lock. *out_bulk lives until
- * nq_bulk_finish, until the transaction is rolled back behind it, or ends. */
+/* Begins to load; the tree is locked ALONE, without waiting for it (NQ_LOCK_TIMEOUT). Until the
+ * commit, or until it is rolled back, the transaction cannot use the tree (NQ_TRANSACTION_ACTIVE).
+ * Fails with NQ_INVALID_ARGUMENT when the tree is not empty, NQ_WRITE_CONFLICT when it was filled
+ * since the snapshot, NQ_FEATURE_UNSUPPORTED when the log is archived, and as nq_txn_tree_lock.
+ * *out_bulk lives until nq_bulk_finish, until the transaction is rolled back behind it, or ends. */
 nq_status nq_bulk_begin(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bulk **out_bulk);
 
 /* Adds a row, which is copied. A row that is refused changes nothing, and others may follow: with

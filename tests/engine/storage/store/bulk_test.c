@@ -12,7 +12,7 @@
 #include "engine/ground/os/sim_vfs.h"
 #include "tests/engine/storage/support/reference.h"
 
-enum { KIB = 1 << 10, ROWS = 4000, VALUE_BYTES = 200, LONG_BYTES = 30000 };
+enum { KIB = 1 << 10, ROWS = 2000, VALUE_BYTES = 200, LONG_BYTES = 30000 };
 
 typedef struct fixture {
     nq_ctx ctx;
@@ -318,7 +318,7 @@ static void commits_before_and_after_a_load_survive_with_it(void **state) {
     cut_power(&f);
     assert_true(has(&f, NQ_TREE_CATALOG, "before"));
     assert_true(has(&f, NQ_TREE_CATALOG, "meanwhile"));
-    assert_true(has(&f, f.tree, "00003999"));
+    assert_true(has(&f, f.tree, "00001999"));
     assert_true(has(&f, f.tree, "9 after"));
     tear_down(&f);
 }
