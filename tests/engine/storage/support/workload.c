@@ -295,7 +295,7 @@ static nq_status write_all(nq_ctx *ctx, workload *w, nq_store *store, nq_txn *tx
         NQ_TRY(write_much(ctx, store, txn, state));
     }
     *out_has_loaded = false;
-    if (nq_rng_below(&w->rng, 10) == 0) {
+    if (nq_rng_below(&w->rng, 8) == 0) {
         NQ_TRY(load(ctx, w, txn, state, out_has_loaded));
     }
     char room[24];
