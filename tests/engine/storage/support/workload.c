@@ -7,7 +7,7 @@
 #include "engine/ground/os/clock.h"
 #include "engine/ground/os/sim_clock.h"
 
-enum { KEYS = 160, OPS_MAX = 12, VALUE_BYTES_MAX = 30000, SYNC_INTERVAL_MS = 100 };
+enum { KEYS = 160, OPS_MAX = 12, FIRST_LOAD = 4, VALUE_BYTES_MAX = 30000, SYNC_INTERVAL_MS = 100 };
 
 nq_store_options workload_store_options(void) {
     return (nq_store_options){.cache_bytes = 1,
@@ -295,7 +295,7 @@ static nq_status write_all(nq_ctx *ctx, workload *w, nq_store *store, nq_txn *tx
         NQ_TRY(write_much(ctx, store, txn, state));
     }
     *out_has_loaded = false;
-    if (nq_rng_below(&w->rng, 8) == 0) {
+    if (w->state_count > FIRST_LOAD && nq_rng_below(&w->rng, 8) == 0) {
         NQ_TRY(load(ctx, w, txn, state, out_has_loaded));
     }
     char room[24];
