@@ -9,7 +9,10 @@
 #include "engine/query/exec/hash_internal.h"
 #include "engine/query/exec/write_internal.h"
 
-enum { LOAD_BYTES_MIN = 4 << 20 };
+enum {
+    GATHERED_BYTES_MAX = 4 << 20,
+    MEMORY_BYTES_MIN = 4 * GATHERED_BYTES_MAX, /* of a statement, to gather at all */
+};
 
 typedef struct insert_state {
     nq_operator base;
@@ -19,6 +22,7 @@ typedef struct insert_state {
     bool is_loading;
     bool is_input_done;
     nq_rows collected; /* of one that reads itself, or gathers */
+    nq_batch pulled;   /* comes after these; row_count 0: nothing */
     uint32_t next_collected;
     nq_vector *columns; /* the batch being inserted */
     int64_t **numbers;  /* of generated columns */
@@ -82,7 +86,8 @@ static nq_status open_upsert(nq_ctx *ctx, nq_operator *op) {
 static nq_status choose_gathering(nq_ctx *ctx, nq_operator *op) {
     insert_state *state = (insert_state *)op;
     const nq_plan_insert *plan = &op->plan->insert;
-    if (!op->execution->may_load || state->reads_itself || plan->conflict != NQ_CONFLICT_FAIL) {
+    if (!op->execution->may_load || state->reads_itself || plan->conflict != NQ_CONFLICT_FAIL ||
+        op->execution->statement->budget_bytes < MEMORY_BYTES_MIN) {
         return NQ_OK;
     }
     nq_table_stats stats;
@@ -115,30 +120,45 @@ static nq_status insert_open(nq_ctx *ctx, nq_operator *op) {
 
 /* ---- One batch ---- */
 
-static nq_status pull_input(nq_ctx *ctx, nq_operator *op, nq_batch *out_batch) {
+static nq_status pull_input(nq_ctx *ctx, nq_operator *op) {
     insert_state *state = (insert_state *)op;
-    NQ_TRY(nq__pull(ctx, op->inputs[0], NQ_BATCH_ROWS_MAX, out_batch));
-    state->is_input_done = out_batch->row_count == 0;
+    NQ_TRY(nq__pull(ctx, op->inputs[0], NQ_BATCH_ROWS_MAX, &state->pulled));
+    state->is_input_done = state->pulled.row_count == 0;
     return NQ_OK;
+}
+
+static size_t bytes_of(const nq_batch *batch) {
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < batch->column_count; i++) {
+        const nq_vector *vector = &batch->columns[i];
+        nq_form form = nq_type_form(vector->type.id);
+        bytes += batch->row_count * nq_form_bytes(form);
+        for (uint32_t row = 0; form == NQ_FORM_BYTES && row < batch->row_count; row++) {
+            bool is_null = vector->nulls != NULL && vector->nulls[row] != 0;
+            bytes += is_null ? 0 : vector->bytes[row].size;
+        }
+    }
+    return bytes;
 }
 
 /* Gathers rows until there are none, or so many that they are loaded if that can be. */
 static nq_status gather(nq_ctx *ctx, nq_operator *op) {
     insert_state *state = (insert_state *)op;
-    const nq_arena *arena = op->execution->statement;
-    size_t bytes_before = arena->taken_bytes;
     state->gathers = false;
-    while (arena->taken_bytes - bytes_before < LOAD_BYTES_MIN) {
-        nq_batch batch;
-        NQ_TRY(pull_input(ctx, op, &batch));
-        if (batch.row_count == 0) {
+    for (size_t bytes = 0;;) {
+        NQ_TRY(pull_input(ctx, op));
+        if (state->is_input_done) {
             return NQ_OK;
         }
-        if (!nq__rows_append(&state->collected, batch.columns, NULL, batch.row_count)) {
+        bytes += bytes_of(&state->pulled);
+        if (bytes > GATHERED_BYTES_MAX) {
+            return nq_table_writer_load(ctx, state->write.writer, &state->is_loading);
+        }
+        if (!nq__rows_append(&state->collected, state->pulled.columns, NULL,
+                             state->pulled.row_count)) {
             return nq__fail_memory(ctx, op);
         }
     }
-    return nq_table_writer_load(ctx, state->write.writer, &state->is_loading);
 }
 
 static nq_status fill_collected(nq_ctx *ctx, nq_operator *op) {
@@ -153,7 +173,7 @@ static nq_status fill_collected(nq_ctx *ctx, nq_operator *op) {
     return NQ_OK;
 }
 
-/* What was collected, then what the input still has. */
+/* What was collected, then what was pulled already, then what the input still has. */
 static nq_status next_batch(nq_ctx *ctx, nq_operator *op, nq_batch *out_batch) {
     insert_state *state = (insert_state *)op;
     uint32_t width = op->plan->insert.table->definition.column_count;
@@ -166,14 +186,13 @@ static nq_status next_batch(nq_ctx *ctx, nq_operator *op, nq_batch *out_batch) {
         state->next_collected += out_batch->row_count;
         return NQ_OK;
     }
-    if (state->is_input_done) {
-        return NQ_OK;
+    if (state->pulled.row_count == 0 && !state->is_input_done) {
+        NQ_TRY(pull_input(ctx, op));
     }
-    nq_batch pulled;
-    NQ_TRY(pull_input(ctx, op, &pulled));
-    out_batch->row_count = pulled.row_count;
-    if (pulled.row_count > 0) {
-        memcpy(state->columns, pulled.columns, width * sizeof(nq_vector));
+    out_batch->row_count = state->pulled.row_count;
+    if (out_batch->row_count > 0) {
+        memcpy(state->columns, state->pulled.columns, width * sizeof(nq_vector));
+        state->pulled.row_count = 0;
     }
     return NQ_OK;
 }
