@@ -4,8 +4,8 @@
  * Greedy: the emptiest segments first, until the live bytes are TARGET_PERCENT of what the used
  * segments have room for. So a collected segment yields at least what is missing to that. What the
  * last segment of a checkpoint would leave unused is filled the same way. One checkpoint moves no
- * more than a few times what was written since the one before, so that it ends. What is moved has
- * lived for a while and is compressed harder.
+ * more than a few times what was written since the one before, so that it ends. The last before the
+ * store is closed aims higher. What is moved has lived for a while and is compressed harder.
  *
  * On a full disk there is no target, but only so much room to move to. One victim after the other
  * is moved then, and the last in part: what it keeps is less than before, so that room is won in
@@ -19,9 +19,10 @@
 
 enum {
     TARGET_PERCENT = 80,
-    SLACK_SEGMENTS = 1,     /* as many dead bytes are left alone */
-    MOVED_SEGMENTS_MIN = 8, /* what a checkpoint may move in any case, */
-    MOVED_PER_FLUSHED = 4,  /* and for each byte flushed: what the target needs at worst */
+    CLOSING_TARGET_PERCENT = 90, /* nothing will be written for a while */
+    SLACK_SEGMENTS = 1,          /* as many dead bytes are left alone */
+    MOVED_SEGMENTS_MIN = 8,      /* what a checkpoint may move in any case, */
+    MOVED_PER_FLUSHED = 4,       /* and for each byte flushed: what the target needs at worst */
     /* When nothing else asks for a checkpoint. Further from the target than what a checkpoint
      * leaves, whose last segment is partly filled: else it would be due for ever. */
     IDLE_TARGET_PERCENT = 65,
@@ -62,6 +63,10 @@ static int compare_candidates(const void *left, const void *right) {
         return a->live_bytes < b->live_bytes ? -1 : 1;
     }
     return (a->sequence > b->sequence) - (a->sequence < b->sequence);
+}
+
+static uint32_t target_percent(const plan *p) {
+    return p->pager->is_closing ? CLOSING_TARGET_PERCENT : TARGET_PERCENT;
 }
 
 static uint64_t dead_bytes(const plan *p) {
@@ -113,7 +118,7 @@ static uint64_t room_left(const plan *p) {
 }
 
 static bool is_sparse(const plan *p) {
-    return p->live_bytes * 100 < p->capacity_bytes * TARGET_PERCENT &&
+    return p->live_bytes * 100 < p->capacity_bytes * target_percent(p) &&
            dead_bytes(p) > segments(p, SLACK_SEGMENTS);
 }
 
@@ -125,7 +130,7 @@ static void choose_for_target(plan *p) {
     }
     for (uint64_t room = room_left(p); next < p->count; next++) {
         const candidate *c = &p->candidates[next];
-        bool is_worth_it = (uint64_t)c->live_bytes * 100 < segments(p, 1) * TARGET_PERCENT &&
+        bool is_worth_it = (uint64_t)c->live_bytes * 100 < segments(p, 1) * target_percent(p) &&
                            dead_bytes(p) > segments(p, SLACK_SEGMENTS);
         if (!is_worth_it || c->live_bytes > room) {
             return;
@@ -149,7 +154,7 @@ static void choose_for_room(plan *p) {
 
 /* A checkpoint would win room though nothing was written. */
 static bool is_due(const plan *p) {
-    if (p->victim_count != 0) {
+    if (p->victim_count != 0 || (p->pager->is_closing && is_sparse(p))) {
         return true;
     }
     if (dead_bytes(p) <= segments(p, IDLE_SLACK_SEGMENTS)) {
@@ -305,6 +310,10 @@ static bool make_plan(nq_pager *pager, plan *out_plan) {
     }
     take_stock(out_plan);
     return true;
+}
+
+void nq_pager_expect_close(nq_pager *pager) {
+    pager->is_closing = true;
 }
 
 bool nq_pager_wants_checkpoint(nq_pager *pager) {

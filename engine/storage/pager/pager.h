@@ -87,6 +87,10 @@ nq_status nq_pager_sync(nq_ctx *ctx, nq_pager *pager);
 /* There is damage to be moved away from, or much room to be won. */
 bool nq_pager_wants_checkpoint(nq_pager *pager);
 
+/* The next checkpoint is the last: it moves more together than others do, within the same bounds.
+ */
+void nq_pager_expect_close(nq_pager *pager);
+
 /* Makes durable what `root` leads to: every page that `not_reached` does not name, all of which
  * have been written. What was written since for newer versions is no part of it. When it fails
  * before the superblock nothing durable has changed and it may be tried again; otherwise

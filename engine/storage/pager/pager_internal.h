@@ -131,6 +131,7 @@ struct nq_pager {
     uint32_t data_bytes_max;
     nq_superblock superblock; /* the newest on disk; the checkpoint's alone, like the next */
     nq_superblock next_superblock;
+    bool is_closing;               /* likewise */
     uint64_t map_bytes_before;     /* of the map's images at the last checkpoint */
     uint64_t flushed_bytes_before; /* the counter then */
 

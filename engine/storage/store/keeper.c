@@ -15,9 +15,12 @@ static bool is_checkpoint_due(nq_store *store) {
     nq_log_get_stats(store->log, &stats);
     uint64_t appended = stats.bytes_appended - atomic_load(&store->checkpoint_log_start);
     uint64_t taken = stats.written_end.value - atomic_load(&store->checkpoint_lsn);
-    /* Small durable commits fill few bytes of each block they take. */
-    return appended >= store->options.checkpoint_log_bytes ||
-           taken >= 4 * store->options.checkpoint_log_bytes;
+    /* Small durable commits fill few bytes of each block they take: a small bound is not met by
+     * blocks alone, but they do not take the disk either. */
+    const uint64_t taken_enough = UINT64_C(64) << 20;
+    uint64_t bound = store->options.checkpoint_log_bytes;
+    uint64_t taken_bound = 4 * bound < taken_enough ? 4 * bound : taken_enough;
+    return appended >= bound || taken >= (taken_bound > bound ? taken_bound : bound);
 }
 
 /* ---- What commits ask for ---- */

@@ -183,6 +183,7 @@ nq_status nq_store_close(nq_ctx *ctx, nq_store *store) {
     store->has_syncer = false;
     store->has_archiver = false;
     store->has_scrubber = false;
+    nq_pager_expect_close(store->pager);
     nq_status status = nq_store_health(store) == NQ_OK ? nq_store_checkpoint(ctx, store, NULL)
                                                        : nq__store_check_health(ctx, store);
     if (status == NQ_OK) {
