@@ -126,7 +126,6 @@ static nq_status finish(nq_ctx *ctx, nq_store *store, checkpoint *c) {
     nq__version_set_durable(store, c->version);
     c->version = NULL;
     nq_pager_trim(store->pager);
-    nq__data_file_charge(store);
     return nq_log_recycle(ctx, store->log, (nq_lsn){store->root.lsn},
                           store->options.checkpoint_log_bytes);
 }

@@ -111,13 +111,5 @@ nq_status nq__data_file_open(nq_ctx *ctx, nq_store *store) {
     const nq_pool_options pool_options = {.cache_bytes = store->options.cache_bytes,
                                           .policy = store->options.cache_policy};
     NQ_TRY(nq_pool_create(ctx, store->pager, &pool_options, &store->pool));
-    nq__data_file_charge(store);
     return open_log(ctx, store);
-}
-
-void nq__data_file_charge(nq_store *store) {
-    nq_pager_stats stats;
-    nq_pager_get_stats(store->pager, &stats);
-    (void)nq_pool_charge(store->pool, (int64_t)stats.memory_bytes - (int64_t)store->pager_bytes);
-    store->pager_bytes = stats.memory_bytes;
 }

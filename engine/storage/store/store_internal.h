@@ -114,8 +114,6 @@ struct nq_store {
     _Atomic uint64_t private_generation;
     _Atomic uint64_t promised_pages; /* not taken yet */
 
-    uint64_t pager_bytes; /* charged to the cache; the checkpoint's */
-
     _Atomic uint32_t next_tree;
     nq_lock_table locks;
 
@@ -288,8 +286,6 @@ nq_status nq__checkpoint_applied(nq_ctx *ctx, nq_apply *apply, nq_lsn *out_lsn,
 nq_status nq__data_file_create(nq_ctx *ctx, nq_store *store);
 /* Also the cache, the free pages and the log, as far as the checkpoint goes. */
 nq_status nq__data_file_open(nq_ctx *ctx, nq_store *store);
-/* The page map and the pager's buffers come out of the cache's budget, which may be less. */
-void nq__data_file_charge(nq_store *store);
 nq_status nq__replay(nq_ctx *ctx, nq_store *store);
 
 /* ---- scrub.c ---- */
