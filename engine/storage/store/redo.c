@@ -16,7 +16,7 @@
 #include "engine/storage/store/read_ahead_internal.h"
 
 enum {
-    BYTES_MAX = 32 << 20,
+    BYTES_MAX = 128 << 20, /* a log of the usual bound goes in at once */
     BYTES_MIN = 16 << 10,
     CACHE_SHARE = 2, /* of a small cache no more than a part goes to it */
     COUNT_FIRST = 1024,

@@ -159,8 +159,11 @@ static nq_status write_bytes(nq_ctx *ctx, nq_log_sink *sink, nq_lsn lsn, const u
     segments *s = of(sink);
     while (size != 0) {
         size_t part = bytes_in_segment(s, lsn.value, size);
-        NQ_TRY(nq_file_write_at(ctx, file_at(s, lsn.value), lsn.value % sink->segment_bytes, bytes,
-                                part));
+        nq_file *file = file_at(s, lsn.value);
+        NQ_TRY(nq_file_write_at(ctx, file, lsn.value % sink->segment_bytes, bytes, part));
+        if ((lsn.value + part) % sink->segment_bytes == 0) {
+            nq_file_write_back(file, 0, sink->segment_bytes); /* nobody may sync for long */
+        }
         bytes += part;
         lsn.value += part;
         size -= part;
@@ -291,6 +294,9 @@ static nq_status trim(nq_ctx *ctx, nq_log_sink *sink, nq_lsn end) {
 static nq_status open_one(nq_ctx *ctx, segments *s, uint64_t number) {
     nq_file *file;
     NQ_TRY(nq__log_segment_open(ctx, &s->options, number, &file));
+    /* What a process that was killed has written and not synced goes to the disk while it is being
+     * read: recovery ends with a sync. */
+    nq_file_write_back(file, 0, s->options.segment_bytes);
     nq_status status = add(ctx, s, number, file);
     if (status != NQ_OK) {
         nq_file_close(file);
