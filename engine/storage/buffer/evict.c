@@ -249,7 +249,11 @@ nq_status nq_pool_write_dirty(nq_ctx *ctx, nq_pool *pool, uint64_t generation,
             nq_frame *frame = &pool->frames[list[i].frame];
             status = write_page(ctx, pool, frame, false);
             *out_pages_written += status == NQ_OK ? 1 : 0;
+            bool is_unwanted = status == NQ_OK && atomic_load(&frame->is_unwanted);
             atomic_fetch_sub(&frame->state, 1 + (uint32_t)NQ__FRAME_WRITING);
+            if (is_unwanted) {
+                nq_pool_drop(pool, (nq_page_id){list[i].page});
+            }
         }
     }
     nq_heap_free(list);

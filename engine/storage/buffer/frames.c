@@ -106,6 +106,7 @@ static void move_page(nq_pool *pool, nq_frame *from, nq_frame *to) {
     atomic_store(&to->generation, atomic_load(&from->generation));
     atomic_store(&to->is_dirty, false);
     atomic_store(&to->is_stored, atomic_load(&from->is_stored));
+    atomic_store(&to->is_unwanted, atomic_load(&from->is_unwanted));
     nq_mutex_lock(nq__pool_stripe(pool, page));
     nq__pool_unlink(pool, from);
     nq_mutex_lock(&pool->order_mutex);

@@ -215,6 +215,7 @@ static nq_status pin_missing(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_fra
     }
     atomic_store(&frame->is_dirty, false);
     atomic_store(&frame->is_stored, true);
+    atomic_store(&frame->is_unwanted, false);
     nq_mutex_lock(&pool->order_mutex);
     bool was_ghost = nq_cache_insert(pool->order, nq__frame_slot(pool, frame), ref.page);
     nq_mutex_unlock(&pool->order_mutex);
@@ -269,6 +270,7 @@ static nq_pin publish_new(nq_pool *pool, nq_frame *frame, nq_page_id id, uint64_
                           const nq_page *model) {
     atomic_store(&frame->generation, generation);
     atomic_store(&frame->is_stored, false);
+    atomic_store(&frame->is_unwanted, false);
     nq__frame_set_dirty(pool, frame, true);
     nq_mutex_lock(nq__pool_stripe(pool, id.value));
     NQ_ASSERT(nq__pool_find(pool, id.value) == NULL);
@@ -353,6 +355,7 @@ static removal remove_page(nq_pool *pool, nq_page_id id, bool may_be_dirty, bool
     } else if (!atomic_compare_exchange_strong(&frame->state, &idle, NQ__FRAME_EXCLUSIVE)) {
         result = IS_BUSY;
     } else if (!may_be_dirty && atomic_load(&frame->is_dirty)) {
+        atomic_store(&frame->is_unwanted, true);
         atomic_fetch_sub(&frame->state, (uint32_t)NQ__FRAME_EXCLUSIVE);
         result = IS_DIRTY;
     } else {

@@ -106,7 +106,7 @@ const nq_page *nq_pool_prefetch_address(nq_pool *pool, nq_page_ref ref);
 void nq_pool_forget(nq_pool *pool, nq_page_id id);
 
 /* The page stays where it is stored, but hardly anybody will read it: its frame is dropped if it is
- * clean and idle, and its image. */
+ * idle, and its image; a dirty page's when nq_pool_write_dirty has written it. */
 void nq_pool_drop(nq_pool *pool, nq_page_id id);
 
 /* Hands every dirty page of a generation <= `generation` to the pager, by ascending id. */

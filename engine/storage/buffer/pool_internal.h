@@ -43,7 +43,8 @@ typedef struct nq_frame {
     _Atomic uint64_t generation;
     _Atomic uint32_t version; /* how many pages have left the frame */
     _Atomic bool is_dirty;
-    _Atomic bool is_stored; /* the pager has, or may have, an image of the page */
+    _Atomic bool is_stored;   /* the pager has, or may have, an image of the page */
+    _Atomic bool is_unwanted; /* the page was to be dropped, but is dirty */
 } nq_frame;
 
 static_assert(sizeof(nq_frame) == 32, "two frames to a cache line");

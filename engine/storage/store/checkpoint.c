@@ -148,11 +148,13 @@ nq_status nq_store_checkpoint(nq_ctx *ctx, nq_store *store, nq_checkpoint_result
         lsn = c.version->lsn;
     }
     if (status == NQ_OK && c.is_needed) {
+        nq__version_set_being_written(store, c.version);
         status = write(ctx, store, &c);
         status = status == NQ_OK ? finish(ctx, store, &c) : status;
     }
     nq_space_deinit(&c.not_reached);
     if (c.version != NULL) {
+        nq__version_set_being_written(store, NULL);
         nq__version_release(store, c.version);
     }
     nq_mutex_unlock(&store->checkpoint_mutex);

@@ -100,12 +100,13 @@ struct nq_store {
     nq_reader_seat *seats;           /* NQ__READER_SEATS */
     _Atomic(nq_version *) published; /* what a new snapshot sees; changed under the next lock */
 
-    nq_mutex version_mutex; /* guards the versions and the next five */
+    nq_mutex version_mutex; /* guards the versions and the next six */
     nq_cond reclaimed;
     nq_version *oldest;
-    nq_version *newest;  /* applied; what the next commit builds on */
-    nq_version *durable; /* the checkpoint's */
-    uint32_t reclaiming; /* threads on their way to give pages back */
+    nq_version *newest;        /* applied; what the next commit builds on */
+    nq_version *durable;       /* the checkpoint's */
+    nq_version *being_written; /* the checkpoint's that is being made; NULL: none */
+    uint32_t reclaiming;       /* threads on their way to give pages back */
     _Atomic uint64_t published_generation;
 
     nq_mutex space_mutex; /* guards the next two */
@@ -163,6 +164,9 @@ void nq__version_install(nq_store *store, nq_version *version, nq_held_chunk *fr
 
 /* Publishes every version up to this one, syncing the log for those that want it. */
 nq_status nq__version_publish(nq_ctx *ctx, nq_store *store, uint64_t generation);
+
+/* A checkpoint of the version has begun, or (NULL) has failed. */
+void nq__version_set_being_written(nq_store *store, nq_version *version);
 
 /* The version is the durable checkpoint's now; the one before is let go. */
 void nq__version_set_durable(nq_store *store, nq_version *version);

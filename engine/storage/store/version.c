@@ -86,7 +86,8 @@ static void hold(nq_version *version, nq_held_chunk *chunk) {
 /* The version is only there for a restart: nobody reads it, or will. */
 static bool is_at_rest(nq_store *store, const nq_version *version) {
     nq_mutex_lock(&store->version_mutex);
-    bool is_at_rest = version == store->durable && version != atomic_load(&store->published);
+    bool is_at_rest = (version == store->durable || version == store->being_written) &&
+                      version != atomic_load(&store->published);
     nq_mutex_unlock(&store->version_mutex);
     return is_at_rest;
 }
@@ -273,10 +274,17 @@ nq_status nq__version_publish(nq_ctx *ctx, nq_store *store, uint64_t generation)
     return NQ_OK;
 }
 
+void nq__version_set_being_written(nq_store *store, nq_version *version) {
+    nq_mutex_lock(&store->version_mutex);
+    store->being_written = version;
+    nq_mutex_unlock(&store->version_mutex);
+}
+
 void nq__version_set_durable(nq_store *store, nq_version *version) {
     nq_mutex_lock(&store->version_mutex);
     nq_version *before = store->durable;
     store->durable = version;
+    store->being_written = NULL;
     nq_mutex_unlock(&store->version_mutex);
     nq__version_release(store, before);
 }
