@@ -67,7 +67,8 @@ type GetServerInfoResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of the product, e.g. "0.1.0".
 	Version string `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
-	// Of the build: commit, compiler, gRPC core.
+	// Of the build: the compiler, and the gRPC linked in by its release and its core's own number, e.g.
+	// "gcc 12.2.0, optimized, gRPC 1.51 (core 29.0.0)".
 	Build string `protobuf:"bytes,2,opt,name=build,proto3" json:"build,omitempty"`
 	// Grows by one whenever something is added to neuroquantum.v1.
 	ApiMinor uint32 `protobuf:"varint,3,opt,name=api_minor,json=apiMinor,proto3" json:"api_minor,omitempty"`
