@@ -313,29 +313,76 @@ static uint64_t hints_of_a_walk(fixture *f, uint32_t steps, bool is_forward) {
     return after.images_hinted - before.images_hinted;
 }
 
+enum { WIDE_ROWS = 20000, WIDE_VALUE_BYTES = 400 };
+
+static nq_bytes wide_key(uint32_t i, char room[16]) {
+    return nq_bytes_of(room, (size_t)snprintf(room, 16, "%08u", i));
+}
+
+/* A tree of which the budget holds half: its values do not compress. */
+static void fill_wide(fixture *f) {
+    nq_btree_writer writer;
+    begin(f, &writer);
+    static uint8_t value[WIDE_VALUE_BYTES];
+    nq_rng rng = {1};
+    for (uint32_t i = 0; i < WIDE_ROWS; i++) {
+        char room[16];
+        for (int j = 0; j < WIDE_VALUE_BYTES; j++) {
+            value[j] = (uint8_t)nq_rng_next(&rng);
+        }
+        assert_int_equal(
+            nq_btree_put(&f->ctx, &writer, wide_key(i, room), nq_bytes_of(value, WIDE_VALUE_BYTES)),
+            NQ_OK);
+    }
+    nq_btree_writer_deinit(&writer);
+}
+
 static void a_walk_asks_for_leaves_before_it_comes_to_them(void **state) {
     (void)state;
     static fixture f;
     set_up(&f);
-    nq_btree_writer writer;
-    begin(&f, &writer);
-    enum { ROWS = 20000, VALUE_BYTES = 400 };
-    static uint8_t value[VALUE_BYTES];
-    nq_rng rng = {1};
-    for (uint32_t i = 0; i < ROWS; i++) {
-        char room[16];
-        nq_bytes key = nq_bytes_of(room, (size_t)snprintf(room, 16, "%08u", i));
-        for (int j = 0; j < VALUE_BYTES; j++) {
-            value[j] = (uint8_t)nq_rng_next(&rng); /* so that the budget holds half of them */
-        }
-        assert_int_equal(nq_btree_put(&f.ctx, &writer, key, nq_bytes_of(value, VALUE_BYTES)),
-                         NQ_OK);
-    }
-    nq_btree_writer_deinit(&writer);
+    fill_wide(&f);
     assert_int_equal(hints_of_a_walk(&f, 5, true), 0);
     assert_int_equal(hints_of_a_walk(&f, 5, false), 0);
-    uint64_t hints = hints_of_a_walk(&f, ROWS - 10, false);
+    uint64_t hints = hints_of_a_walk(&f, WIDE_ROWS - 10, false);
     assert_true(hints > f.tree.page_count / 4 && hints <= f.tree.page_count);
+    tear_down(&f);
+}
+
+static void leaves_that_were_warmed_are_there_when_they_are_wanted(void **state) {
+    (void)state;
+    enum { KEYS_WARMED = 4, APART = 2000 }; /* no more than a probation of few frames takes */
+    static fixture f;
+    static nq_btree_warmer warmer;
+    set_up(&f);
+    nq_btree_warmer_init(&warmer, f.pool, &f.tree);
+    nq_btree_warm(&f.ctx, &warmer, NQ_BYTES_LITERAL("of an empty tree"));
+    nq_btree_warmer_finish(&f.ctx, &warmer);
+    fill_wide(&f);
+    nq_pool_stats before;
+    nq_pool_stats warm;
+    nq_pool_stats after;
+    nq_pool_get_stats(f.pool, &before);
+    nq_btree_warmer_init(&warmer, f.pool, &f.tree);
+    for (uint32_t i = 0; i < KEYS_WARMED; i++) {
+        char room[16];
+        nq_btree_warm(&f.ctx, &warmer, wide_key(i * APART, room));
+        nq_btree_warm(&f.ctx, &warmer, wide_key(i * APART, room)); /* is of the same leaf */
+    }
+    nq_btree_warmer_finish(&f.ctx, &warmer);
+    nq_pool_get_stats(f.pool, &warm);
+    assert_true(warm.pages_read - before.pages_read >= KEYS_WARMED / 2);
+    assert_true(warm.pages_read - before.pages_read <= KEYS_WARMED + 2 * f.tree.level);
+    for (uint32_t i = 0; i < KEYS_WARMED; i++) {
+        char room[16];
+        nq_btree_entry entry;
+        assert_int_equal(nq_btree_find(&f.ctx, f.pool, &f.tree, wide_key(i * APART, room), &entry),
+                         NQ_OK);
+        assert_int_equal(entry.payload.size, WIDE_VALUE_BYTES);
+        nq_pool_unpin(f.pool, &entry.pin);
+    }
+    nq_pool_get_stats(f.pool, &after);
+    assert_int_equal(after.pages_read, warm.pages_read);
     tear_down(&f);
 }
 
@@ -506,6 +553,7 @@ int main(void) {
         cmocka_unit_test(ranges_differ_only_where_something_changed),
         cmocka_unit_test(loads_in_order_fill_their_pages),
         cmocka_unit_test(a_walk_asks_for_leaves_before_it_comes_to_them),
+        cmocka_unit_test(leaves_that_were_warmed_are_there_when_they_are_wanted),
         cmocka_unit_test(a_built_tree_holds_what_it_was_given),
         cmocka_unit_test(a_built_tree_fills_its_pages_but_for_a_twentieth),
         cmocka_unit_test(a_builder_refuses_keys_out_of_order),
