@@ -54,10 +54,10 @@ static void warm(nq_txn *txn, const nq_log_record *record, warming *w) {
     }
     if (record->tree != w->tree) {
         end_warming(w);
-        nq_tree tree = {0};
-        bool exists;
-        (void)nq__tree_find(&w->ctx, txn->store, txn->snapshot, record->tree, &tree, &exists);
-        nq_btree_warmer_init(&w->warmer, txn->store->pool, &tree);
+        const nq_tree none = {0};
+        nq_txn_tree *found;
+        bool exists = nq__txn_get_tree(&w->ctx, txn, record->tree, &found) == NQ_OK;
+        nq_btree_warmer_init(&w->warmer, txn->store->pool, exists ? &found->tree : &none);
         w->tree = record->tree;
     }
     nq_btree_warm(&w->ctx, &w->warmer, record->key);
