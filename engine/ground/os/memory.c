@@ -21,3 +21,12 @@ void nq_memory_discard(void *memory, size_t bytes) {
 void nq_memory_prefer_huge(void *memory, size_t bytes) {
     advise_within(memory, bytes, NQ_MEMORY_HUGE_BYTES, MADV_HUGEPAGE);
 }
+
+void nq_memory_populate(void *memory, size_t bytes) {
+#if defined(MADV_POPULATE_WRITE)
+    advise_within(memory, bytes, (uintptr_t)sysconf(_SC_PAGESIZE), MADV_POPULATE_WRITE);
+#else
+    (void)memory;
+    (void)bytes;
+#endif
+}

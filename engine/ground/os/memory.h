@@ -16,4 +16,9 @@ enum { NQ_MEMORY_HUGE_BYTES = 2 << 20 };
  * tables. Nobody is told whether the system has any. Memory aligned to them profits most. */
 void nq_memory_prefer_huge(void *memory, size_t bytes);
 
+/* Has the system back [memory, memory + bytes), which may be in use and stays as it is, with memory
+ * now and not at the first touch, as far as it can: that touch can take milliseconds for a large
+ * page of a virtual machine. */
+void nq_memory_populate(void *memory, size_t bytes);
+
 #endif

@@ -177,8 +177,11 @@ nq_status nq__pool_take_frame(nq_ctx *ctx, nq_pool *pool, nq_frame **out_frame) 
 void nq__pool_trim(nq_pool *pool) {
     nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);
-    nq_frame *frame;
-    while (nq__pool_has_excess(pool) && evict_one(&ctx, pool, false, &frame) == NQ_OK) {
+    while (nq__pool_has_excess(pool)) {
+        nq_frame *frame = nq__pool_take_spare(pool);
+        if (frame == NULL && evict_one(&ctx, pool, false, &frame) != NQ_OK) {
+            break;
+        }
         nq__pool_give_frame(pool, frame);
     }
 }

@@ -8,7 +8,6 @@
  * the uppermost first, whose pages move to where others have gone, so that the memory that stays is
  * whole (huge pages of the system stay huge). A frame without a page is EXCLUSIVE, whoever holds
  * it. */
-#include "engine/ground/os/memory.h"
 #include "engine/storage/buffer/pool_internal.h"
 
 static uint32_t pop(nq_frame_stack *stack) {
@@ -60,7 +59,7 @@ bool nq__pool_has_excess(nq_pool *pool) {
 
 bool nq__pool_is_full(nq_pool *pool) {
     nq_mutex_lock(&pool->free_mutex);
-    bool is_full = pool->live_count >= atomic_load(&pool->live_max);
+    bool is_full = pool->spare.count == 0 && pool->live_count >= atomic_load(&pool->live_max);
     nq_mutex_unlock(&pool->free_mutex);
     return is_full;
 }
@@ -72,6 +71,50 @@ void nq__pool_give_frame(nq_pool *pool, nq_frame *frame) {
     nq_mutex_lock(&pool->free_mutex);
     push(&pool->spare, nq__frame_slot(pool, frame));
     nq_mutex_unlock(&pool->free_mutex);
+}
+
+/* ---- The stock ---- */
+
+/* Under the lock: memory for more frames may be asked for. What has retired comes back as it is
+ * wanted: the cache has been full then. */
+static bool may_stock(const nq_pool *pool) {
+    return pool->retired.count == 0 && pool->live_count < atomic_load(&pool->live_max);
+}
+
+bool nq_pool_wants_frames(nq_pool *pool) {
+    if (pool->stock_count == 0) {
+        return false;
+    }
+    nq_mutex_lock(&pool->free_mutex);
+    bool wants = pool->spare.count < pool->stock_count / 2 && may_stock(pool);
+    nq_mutex_unlock(&pool->free_mutex);
+    return wants;
+}
+
+/* Takes the never used frames of the next huge page, as far as they are wanted; returns the first,
+ * and how many. */
+static uint32_t take_unused(nq_pool *pool, uint32_t *out_count) {
+    *out_count = 0;
+    nq_mutex_lock(&pool->free_mutex);
+    uint32_t first = atomic_load(&pool->used_count);
+    uint32_t count_max = NQ__POOL_HUGE_FRAMES - first % NQ__POOL_HUGE_FRAMES;
+    while (*out_count < count_max && pool->spare.count < pool->stock_count && may_stock(pool)) {
+        (void)enliven(pool);
+        ++*out_count;
+    }
+    nq_mutex_unlock(&pool->free_mutex);
+    return first;
+}
+
+void nq_pool_add_frames(nq_pool *pool) {
+    uint32_t count;
+    do {
+        uint32_t first = take_unused(pool, &count);
+        nq_memory_populate(pool->pages + first, (size_t)count * NQ_PAGE_BYTES);
+        for (uint32_t i = count; i > 0; i--) {
+            nq__pool_give_frame(pool, &pool->frames[first + i - 1]); /* the lowest is next */
+        }
+    } while (count != 0);
 }
 
 /* ---- Retiring ---- */

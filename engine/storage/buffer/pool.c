@@ -3,7 +3,6 @@
 
 #include "engine/ground/base/assert.h"
 #include "engine/ground/base/heap.h"
-#include "engine/ground/os/memory.h"
 #include "engine/ground/os/thread.h"
 #include "engine/storage/buffer/pool_internal.h"
 
@@ -26,9 +25,10 @@ void nq__pool_pause(uint32_t *round) {
 
 /* The frames' memory. Small caches keep to small pages: a huge one would be held for a few bytes.
  */
-static nq_page *allocate_pages(size_t frame_count) {
+static nq_page *allocate_pages(nq_pool *pool) {
     static const size_t huge_from_bytes = (size_t)32 << 20;
-    size_t bytes = frame_count * NQ_PAGE_BYTES;
+    static const uint32_t stock_share = 32; /* one in so many frames */
+    size_t bytes = (size_t)pool->frame_count * NQ_PAGE_BYTES;
     if (bytes < huge_from_bytes) {
         return nq_heap_alloc_aligned(NQ_PAGE_BYTES, bytes);
     }
@@ -36,6 +36,9 @@ static nq_page *allocate_pages(size_t frame_count) {
     if (pages != NULL) {
         nq_memory_prefer_huge(pages, bytes);
     }
+    uint32_t stock_count = pool->frame_count / stock_share;
+    pool->stock_count =
+        stock_count > NQ__POOL_HUGE_FRAMES ? stock_count : (uint32_t)NQ__POOL_HUGE_FRAMES;
     return pages;
 }
 
@@ -46,7 +49,7 @@ static nq_status allocate(nq_ctx *ctx, nq_pool *pool, nq_cache_policy policy) {
         bucket_count *= 2;
     }
     pool->bucket_mask = (uint32_t)(bucket_count - 1);
-    pool->pages = allocate_pages(frame_count);
+    pool->pages = allocate_pages(pool);
     pool->frames = nq_heap_calloc(frame_count, sizeof *pool->frames);
     pool->buckets = nq_heap_calloc(bucket_count, sizeof *pool->buckets);
     pool->spare.slots = nq_heap_calloc(frame_count, sizeof *pool->spare.slots);

@@ -109,6 +109,14 @@ void nq_pool_forget(nq_pool *pool, nq_page_id id);
  * idle, and its image; a dirty page's when nq_pool_write_dirty has written it. */
 void nq_pool_drop(nq_pool *pool, nq_page_id id);
 
+/* Whether fewer frames than a commit may take are at hand, memory and all. A small pool, which
+ * keeps to small pages of the system, never wants any. */
+bool nq_pool_wants_frames(nq_pool *pool);
+
+/* Has the system back frames that were never used with memory until enough are at hand, within the
+ * budget: what the first touch of memory costs is paid by who calls this, not by commits. */
+void nq_pool_add_frames(nq_pool *pool);
+
 /* Hands every dirty page of a generation <= `generation` to the pager, by ascending id. */
 nq_status nq_pool_write_dirty(nq_ctx *ctx, nq_pool *pool, uint64_t generation,
                               uint64_t *out_pages_written);

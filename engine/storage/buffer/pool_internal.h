@@ -20,6 +20,7 @@
 
 #include <stdatomic.h>
 
+#include "engine/ground/os/memory.h"
 #include "engine/ground/os/mutex.h"
 #include "engine/storage/buffer/pool.h"
 #include "engine/storage/cache/balance.h"
@@ -33,6 +34,7 @@ enum {
     NQ__FRAME_EXCLUSIVE = 1 << 26,
     NQ__POOL_STRIPES = 64,
     NQ__POOL_COUNTERS = 16,
+    NQ__POOL_HUGE_FRAMES = NQ_MEMORY_HUGE_BYTES / NQ_PAGE_BYTES,
 };
 
 typedef struct nq_frame {
@@ -73,6 +75,7 @@ struct nq_pool {
     nq_page *pages; /* frame_count of them */
     nq_frame *frames;
     uint32_t frame_count;
+    uint32_t stock_count; /* frames that should be at hand; 0: memory comes in small pages */
     uint64_t budget_bytes;
     uint64_t grant_bytes;           /* a step of what is granted to others */
     _Atomic uint64_t granted_bytes; /* changed under the shelf's lock */
@@ -195,7 +198,7 @@ static inline void nq__pool_touch(nq_pool *pool, nq_frame *frame) {
 /* A frame without a page, EXCLUSIVE to the caller; writes out and evicts if it must. */
 nq_status nq__pool_take_frame(nq_ctx *ctx, nq_pool *pool, nq_frame **out_frame);
 
-/* Evicts clean pages as long as more frames are live than may be. */
+/* Spare frames retire, then clean pages go, as long as more frames are live than may be. */
 void nq__pool_trim(nq_pool *pool);
 
 /* ---- frames.c: frames without a page, EXCLUSIVE to the caller ---- */
@@ -209,7 +212,7 @@ void nq__pool_give_frame(nq_pool *pool, nq_frame *frame);
 /* False: no more frames are live than may be; the frame stays the caller's. */
 bool nq__pool_retire_excess(nq_pool *pool, nq_frame *frame);
 bool nq__pool_has_excess(nq_pool *pool);
-/* As many frames are live as may be. */
+/* A page must go before another one comes. */
 bool nq__pool_is_full(nq_pool *pool);
 
 /* ---- budget.c ---- */

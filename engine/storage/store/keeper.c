@@ -1,7 +1,8 @@
 /* Keeper: the store's background threads — one checkpoints when enough has been logged, one syncs
  * the log for periodic commits and makes its next segment before a commit needs it, one, if there
- * is an archive, gives it the log, one reads the data file for damage. What they cannot do they
- * leave to the next attempt; a failed sync has turned the store read-only by then. */
+ * is an archive, gives it the log, one has memory ready before a commit takes it, one reads the
+ * data file for damage. What they cannot do they leave to the next attempt; a failed sync has
+ * turned the store read-only by then. */
 #include "engine/ground/os/clock.h"
 #include "engine/ground/os/entropy.h"
 #include "engine/storage/page/bug.h"
@@ -51,16 +52,18 @@ void nq__keeper_notice(nq_store *store, nq_durability durability) {
     bool is_due = is_checkpoint_due(store);
     bool is_short = nq_log_wants_segment(store->log);
     bool is_full = nq_log_wants_archive(store->log);
-    if (!is_due && !is_short && !is_full) {
+    bool is_bare = nq_pool_wants_frames(store->pool);
+    if (!is_due && !is_short && !is_full && !is_bare) {
         return;
     }
     nq_mutex_lock(&store->keeper_mutex);
     bool is_news = (is_due && !store->is_checkpoint_wanted) ||
                    (is_short && !store->is_segment_wanted) ||
-                   (is_full && !store->is_archive_wanted);
+                   (is_full && !store->is_archive_wanted) || (is_bare && !store->are_frames_wanted);
     store->is_checkpoint_wanted = store->is_checkpoint_wanted || is_due;
     store->is_segment_wanted = store->is_segment_wanted || is_short;
     store->is_archive_wanted = store->is_archive_wanted || is_full;
+    store->are_frames_wanted = store->are_frames_wanted || is_bare;
     if (is_news) {
         nq_cond_broadcast(&store->keeper_cond);
     }
@@ -108,6 +111,7 @@ static nq_status archive_all(nq_store *store) {
 nq_status nq_store_keep(nq_ctx *ctx, nq_store *store, int64_t *out_next_ns) {
     nq_status status = keep_log(ctx, store);
     (void)archive_all(store);
+    nq_pool_add_frames(store->pool);
     *out_next_ns = atomic_load(&store->sync_at_ns);
     return status;
 }
@@ -185,6 +189,22 @@ static void run_archiver(void *argument) {
     nq_mutex_unlock(&store->keeper_mutex);
 }
 
+static void run_stocker(void *argument) {
+    nq_store *store = argument;
+    nq_mutex_lock(&store->keeper_mutex);
+    while (!store->is_stopping) {
+        if (!store->are_frames_wanted) {
+            nq_cond_wait(&store->keeper_cond, &store->keeper_mutex);
+            continue;
+        }
+        nq_mutex_unlock(&store->keeper_mutex);
+        nq_pool_add_frames(store->pool);
+        nq_mutex_lock(&store->keeper_mutex);
+        store->are_frames_wanted = false;
+    }
+    nq_mutex_unlock(&store->keeper_mutex);
+}
+
 static uint64_t segments_used(nq_store *store) {
     nq_pager_stats stats;
     nq_pager_get_stats(store->pager, &stats);
@@ -228,6 +248,8 @@ nq_status nq__keeper_start(nq_ctx *ctx, nq_store *store) {
         NQ_TRY(nq_thread_start(ctx, &store->archiver, "nq-log-archive", run_archiver, store));
         store->has_archiver = true;
     }
+    NQ_TRY(nq_thread_start(ctx, &store->stocker, "nq-stock", run_stocker, store));
+    store->has_stocker = true;
     NQ_TRY(nq_thread_start(ctx, &store->scrubber, "nq-scrub", run_scrubber, store));
     store->has_scrubber = true;
     return NQ_OK;
@@ -246,6 +268,9 @@ void nq__keeper_stop(nq_store *store) {
     }
     if (store->has_archiver) {
         nq_thread_join(&store->archiver);
+    }
+    if (store->has_stocker) {
+        nq_thread_join(&store->stocker);
     }
     if (store->has_scrubber) {
         nq_thread_join(&store->scrubber);

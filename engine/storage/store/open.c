@@ -182,6 +182,7 @@ nq_status nq_store_close(nq_ctx *ctx, nq_store *store) {
     store->has_checkpointer = false;
     store->has_syncer = false;
     store->has_archiver = false;
+    store->has_stocker = false;
     store->has_scrubber = false;
     nq_pager_expect_close(store->pager);
     nq_status status = nq_store_health(store) == NQ_OK ? nq_store_checkpoint(ctx, store, NULL)

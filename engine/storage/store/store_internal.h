@@ -128,6 +128,7 @@ struct nq_store {
     bool is_checkpoint_wanted;
     bool is_segment_wanted;
     bool is_archive_wanted;
+    bool are_frames_wanted;
     /* When a sync must begin for the oldest periodic commit that may not be durable; INT64_MAX:
      * there is none. Set under the lock, so that the syncer is woken for it; cleared by the syncer.
      */
@@ -138,6 +139,8 @@ struct nq_store {
     bool has_checkpointer;
     bool has_syncer;
     bool has_archiver;
+    nq_thread stocker;
+    bool has_stocker;
     nq_thread scrubber;
     bool has_scrubber;
 
@@ -301,8 +304,8 @@ nq_status nq__scrub_step(nq_ctx *ctx, nq_store *store, uint32_t *position, nq_sc
 
 nq_status nq__keeper_start(nq_ctx *ctx, nq_store *store);
 void nq__keeper_stop(nq_store *store);
-/* After a commit: asks for a sync in time if it is periodic, and for a checkpoint, a log segment or
- * archiving one if it is time for that. */
+/* After a commit: asks for a sync in time if it is periodic, and for a checkpoint, a log segment,
+ * archiving one or frames for the next commits if it is time for that. */
 void nq__keeper_notice(nq_store *store, nq_durability durability);
 /* Asks for a checkpoint, which finds room on a full disk and moves away from damage. */
 void nq__keeper_want_checkpoint(nq_store *store);

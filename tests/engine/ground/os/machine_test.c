@@ -95,6 +95,21 @@ static void memory_wished_huge_is_memory_as_any(void **state) {
     nq_heap_free(memory);
 }
 
+static void populated_memory_keeps_what_was_in_it(void **state) {
+    (void)state;
+    enum { BYTES = 4 << 20 };
+    uint8_t *memory = nq_heap_alloc(BYTES);
+    assert_non_null(memory);
+    memset(memory, 3, BYTES / 2);
+    nq_memory_populate(memory, BYTES);
+    nq_memory_populate(memory + 10, 20); /* less than a page */
+    assert_int_equal(memory[0], 3);
+    assert_int_equal(memory[BYTES / 2 - 1], 3);
+    memset(memory + BYTES / 2, 4, BYTES / 2);
+    assert_int_equal(memory[BYTES - 1], 4);
+    nq_heap_free(memory);
+}
+
 static void read_name(void *argument) {
     (void)pthread_getname_np(pthread_self(), argument, 16);
 }
@@ -140,6 +155,7 @@ int main(void) {
         cmocka_unit_test(the_machine_has_processors_and_memory),
         cmocka_unit_test(discarded_memory_goes_back_and_stays_usable),
         cmocka_unit_test(memory_wished_huge_is_memory_as_any),
+        cmocka_unit_test(populated_memory_keeps_what_was_in_it),
         cmocka_unit_test(a_thread_bears_its_name_cut_to_what_the_kernel_keeps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,6 +122,92 @@ static void the_least_frames_stay_whatever_is_charged(void **state) {
 
 /* ---- Views ---- */
 
+/* ---- Frames at hand ---- */
+
+/* Of the least size at which memory comes in huge pages. */
+enum { LARGE_BUDGET = 64 << 20, STOCK_BYTES = LARGE_BUDGET / 32 };
+
+static void set_up_large(fixture *f) {
+    set_up_with(f, (nq_pool_options){.cache_bytes = LARGE_BUDGET, .policy = NQ_CACHE_CLOCK});
+}
+
+static nq_pool_stats stats_of(fixture *f) {
+    nq_pool_stats stats;
+    nq_pool_get_stats(f->pool, &stats);
+    return stats;
+}
+
+static void frames_are_at_hand_before_pages_come(void **state) {
+    (void)state;
+    fixture f;
+    set_up_large(&f);
+    uint64_t before = stats_of(&f).bytes_used;
+    assert_true(nq_pool_wants_frames(f.pool));
+    nq_pool_add_frames(f.pool);
+    assert_false(nq_pool_wants_frames(f.pool));
+    uint64_t stocked = stats_of(&f).bytes_used;
+    assert_true(stocked >= before + STOCK_BYTES / 2 && stocked <= before + STOCK_BYTES);
+    uint32_t id = 4;
+    while (!nq_pool_wants_frames(f.pool)) {
+        make_page(&f, id++);
+        assert_int_equal(stats_of(&f).bytes_used, stocked);
+    }
+    nq_pool_add_frames(f.pool);
+    assert_false(nq_pool_wants_frames(f.pool));
+    for (uint32_t made = 4; made < id; made++) {
+        assert_int_equal(pin_and_unpin(&f, made), NQ_OK);
+    }
+    assert_int_equal(stats_of(&f).misses, 0);
+    tear_down(&f);
+}
+
+static void a_full_pool_wants_no_frames(void **state) {
+    (void)state;
+    fixture f;
+    set_up_large(&f);
+    for (uint32_t id = 4; stats_of(&f).evictions == 0; id++) {
+        make_page(&f, id);
+        if (nq_pool_wants_frames(f.pool)) {
+            nq_pool_add_frames(f.pool);
+        }
+        assert_true(stats_of(&f).bytes_used <= LARGE_BUDGET);
+    }
+    assert_false(nq_pool_wants_frames(f.pool));
+    tear_down(&f);
+}
+
+static void a_small_pool_wants_no_frames(void **state) {
+    (void)state;
+    fixture f;
+    set_up_with_budget(&f);
+    assert_false(nq_pool_wants_frames(f.pool));
+    uint64_t before = bytes_used(&f);
+    nq_pool_add_frames(f.pool);
+    assert_int_equal(bytes_used(&f), before);
+    tear_down(&f);
+}
+
+static void frames_at_hand_give_way_before_pages_do(void **state) {
+    (void)state;
+    fixture f;
+    set_up_large(&f);
+    enum { PAGES = 100 };
+    for (uint32_t id = 4; id < 4 + PAGES; id++) {
+        make_page(&f, id);
+    }
+    uint64_t written;
+    assert_int_equal(nq_pool_write_dirty(&f.ctx, f.pool, 1, &written), NQ_OK);
+    nq_pool_add_frames(f.pool);
+    uint64_t room = (PAGES + 10) * NQ_PAGE_BYTES;
+    uint64_t tables = stats_of(&f).bytes_used - STOCK_BYTES - PAGES * NQ_PAGE_BYTES;
+    nq_pool_charge(f.pool, (int64_t)(LARGE_BUDGET - tables - room));
+    assert_true(stats_of(&f).bytes_used <= LARGE_BUDGET + NQ_PAGE_BYTES);
+    assert_int_equal(stats_of(&f).evictions, 0);
+    tear_down(&f);
+}
+
+/* ---- Views ---- */
+
 static void see(fixture *f, uint32_t id, nq_view *out_view) {
     assert_int_equal(nq_pool_view_begin(&f->ctx, f->pool, (nq_page_ref){id, 1}, false, out_view),
                      NQ_OK);
@@ -201,6 +287,10 @@ int main(void) {
         cmocka_unit_test(pages_that_are_worth_more_stay_wherever_they_were),
         cmocka_unit_test(dirty_pages_follow_when_frames_are_wanted),
         cmocka_unit_test(the_least_frames_stay_whatever_is_charged),
+        cmocka_unit_test(frames_are_at_hand_before_pages_come),
+        cmocka_unit_test(a_full_pool_wants_no_frames),
+        cmocka_unit_test(a_small_pool_wants_no_frames),
+        cmocka_unit_test(frames_at_hand_give_way_before_pages_do),
         cmocka_unit_test(a_view_shows_the_page_and_keeps_nobody_from_evicting_it),
         cmocka_unit_test(a_view_of_a_forgotten_page_fails),
         cmocka_unit_test(a_view_of_a_page_on_disk_reads_it),

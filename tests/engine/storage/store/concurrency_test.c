@@ -339,10 +339,42 @@ static void a_deadlock_has_one_victim(void **state) {
     nq_sim_vfs_destroy(disk);
 }
 
+/* ---- Frames at hand ---- */
+
+static uint64_t cache_bytes_of(nq_store *store) {
+    nq_store_stats stats;
+    nq_store_get_stats(store, &stats);
+    return stats.cache_bytes;
+}
+
+static void the_background_has_memory_ready_for_commits(void **state) {
+    (void)state;
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    nq_sim_options sim = {.seed = 1};
+    nq_sim_vfs *disk;
+    assert_int_equal(nq_sim_vfs_create(&ctx, &sim, &disk), NQ_OK);
+    const nq_store_options options = {.cache_bytes = 64 << 20};
+    nq_store *store;
+    assert_int_equal(nq_store_open(&ctx, nq_sim_vfs_as_vfs(disk), "db", &options, &store), NQ_OK);
+    uint64_t before = cache_bytes_of(store);
+    nq_txn *txn;
+    assert_int_equal(nq_txn_begin(&ctx, store, &(nq_txn_options){0}, &txn), NQ_OK);
+    assert_int_equal(nq_txn_put(&ctx, txn, NQ_TREE_CATALOG, nq_bytes_of_cstr("key"), (nq_bytes){0}),
+                     NQ_OK);
+    assert_int_equal(nq_txn_commit(&ctx, txn, &(nq_commit_options){0}, NULL), NQ_OK);
+    while (cache_bytes_of(store) < before + (1 << 20)) {
+        nq_thread_sleep_ns(1000000);
+    }
+    assert_int_equal(nq_store_close(&ctx, store), NQ_OK);
+    nq_sim_vfs_destroy(disk);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(transfers_beside_loads_keep_the_sum),
         cmocka_unit_test(a_deadlock_has_one_victim),
+        cmocka_unit_test(the_background_has_memory_ready_for_commits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
