@@ -225,7 +225,9 @@ static nq_status sim_truncate(nq_ctx *ctx, nq_file *base, uint64_t bytes) {
     return resize(ctx, (nq__sim_file *)base, bytes, true);
 }
 
-static nq_status sim_allocate(nq_ctx *ctx, nq_file *base, uint64_t offset, uint64_t bytes) {
+static nq_status sim_allocate(nq_ctx *ctx, nq_file *base, uint64_t offset, uint64_t bytes,
+                              bool *out_is_reserved) {
+    *out_is_reserved = !((nq__sim_file *)base)->disk->options.cannot_reserve;
     return resize(ctx, (nq__sim_file *)base, offset + bytes, false);
 }
 

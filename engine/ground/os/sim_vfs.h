@@ -66,6 +66,7 @@ typedef enum nq_sim_fault {
 typedef struct nq_sim_options {
     uint64_t seed;
     uint64_t capacity_bytes;                /* NQ_DISK_FULL beyond it [no limit] */
+    bool cannot_reserve;                    /* allocate makes files longer and promises nothing */
     uint32_t fault_ppm[NQ_SIM_FAULT_COUNT]; /* chance of each fault for an I/O it applies to */
     uint32_t writeback_ppm;  /* chance, at each write, that some dirty block of the file reaches the
                                 disk on its own */

@@ -31,7 +31,8 @@ typedef struct nq_file_vtable {
     nq_status (*sync_data)(nq_ctx *ctx, nq_file *file);
     nq_status (*size)(nq_ctx *ctx, nq_file *file, uint64_t *out_bytes);
     nq_status (*truncate)(nq_ctx *ctx, nq_file *file, uint64_t bytes);
-    nq_status (*allocate)(nq_ctx *ctx, nq_file *file, uint64_t offset, uint64_t bytes);
+    nq_status (*allocate)(nq_ctx *ctx, nq_file *file, uint64_t offset, uint64_t bytes,
+                          bool *out_is_reserved);
     void (*discard)(nq_file *file, uint64_t offset, uint64_t bytes);
     void (*prefetch)(nq_file *file, uint64_t offset, uint64_t bytes);   /* NULL: nothing to gain, */
     void (*write_back)(nq_file *file, uint64_t offset, uint64_t bytes); /* likewise */
@@ -146,10 +147,11 @@ static inline nq_status nq_file_truncate(nq_ctx *ctx, nq_file *file, uint64_t by
 }
 
 /* Makes the file reach to `offset` + `bytes` at least, the new part reading as zeros, and reserves
- * its space where the file system can. */
+ * its space where the file system can: *out_is_reserved says whether writes there can no longer be
+ * refused for want of it. */
 static inline nq_status nq_file_allocate(nq_ctx *ctx, nq_file *file, uint64_t offset,
-                                         uint64_t bytes) {
-    return file->vtable->allocate(ctx, file, offset, bytes);
+                                         uint64_t bytes, bool *out_is_reserved) {
+    return file->vtable->allocate(ctx, file, offset, bytes, out_is_reserved);
 }
 
 /* Gives the space of these bytes back where the file system can: nobody needs them, and what they

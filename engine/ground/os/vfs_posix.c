@@ -112,12 +112,14 @@ static nq_status posix_truncate(nq_ctx *ctx, nq_file *file, uint64_t bytes) {
     return NQ_OK;
 }
 
-static nq_status posix_allocate(nq_ctx *ctx, nq_file *file, uint64_t offset, uint64_t bytes) {
+static nq_status posix_allocate(nq_ctx *ctx, nq_file *file, uint64_t offset, uint64_t bytes,
+                                bool *out_is_reserved) {
     posix_file *self = (posix_file *)file;
     int code;
     do {
         code = fallocate(self->descriptor, 0, (off_t)offset, (off_t)bytes) == 0 ? 0 : errno;
     } while (code == EINTR);
+    *out_is_reserved = code == 0;
     if (code == EOPNOTSUPP) {
         /* posix_fallocate would write a byte to each block, and race with whoever writes there. */
         uint64_t size;

@@ -5,7 +5,8 @@
  * segments have room for. So a collected segment yields at least what is missing to that. What the
  * last segment of a checkpoint would leave unused is filled the same way. One checkpoint moves no
  * more than a few times what was written since the one before, so that it ends. The last before the
- * store is closed aims higher. What is moved has lived for a while and is compressed harder.
+ * store is closed aims higher, but only by moves that free more than they write. What is moved has
+ * lived for a while and is compressed harder.
  *
  * On a full disk there is no target, but only so much room to move to. One victim after the other
  * is moved then, and the last in part: what it keeps is less than before, so that room is won in
@@ -18,14 +19,16 @@
 #include "engine/storage/pager/pager_internal.h"
 
 enum {
-    TARGET_PERCENT = 80,
-    CLOSING_TARGET_PERCENT = 90, /* nothing will be written for a while */
-    SLACK_SEGMENTS = 1,          /* as many dead bytes are left alone */
-    MOVED_SEGMENTS_MIN = 8,      /* what a checkpoint may move in any case, */
-    MOVED_PER_FLUSHED = 4,       /* and for each byte flushed: what the target needs at worst */
+    TARGET_PERCENT = 70,
+    CLOSING_TARGET_PERCENT = 90, /* nothing will be written for a while, */
+    CLOSING_LIVE_PERCENT =
+        50,                 /* but of segments fuller than this a move writes more than it frees */
+    SLACK_SEGMENTS = 1,     /* as many dead bytes are left alone */
+    MOVED_SEGMENTS_MIN = 8, /* what a checkpoint may move in any case, */
+    MOVED_PER_FLUSHED = 3,  /* and for each byte flushed: what the target needs at worst */
     /* When nothing else asks for a checkpoint. Further from the target than what a checkpoint
      * leaves, whose last segment is partly filled: else it would be due for ever. */
-    IDLE_TARGET_PERCENT = 65,
+    IDLE_TARGET_PERCENT = 55,
     IDLE_SLACK_SEGMENTS = 3,
 };
 
@@ -63,10 +66,6 @@ static int compare_candidates(const void *left, const void *right) {
         return a->live_bytes < b->live_bytes ? -1 : 1;
     }
     return (a->sequence > b->sequence) - (a->sequence < b->sequence);
-}
-
-static uint32_t target_percent(const plan *p) {
-    return p->pager->is_closing ? CLOSING_TARGET_PERCENT : TARGET_PERCENT;
 }
 
 static uint64_t dead_bytes(const plan *p) {
@@ -117,21 +116,34 @@ static uint64_t room_left(const plan *p) {
     return room - needed;
 }
 
-static bool is_sparse(const plan *p) {
-    return p->live_bytes * 100 < p->capacity_bytes * target_percent(p) &&
+static bool is_below(const plan *p, uint32_t target_percent) {
+    return p->live_bytes * 100 < p->capacity_bytes * target_percent &&
            dead_bytes(p) > segments(p, SLACK_SEGMENTS);
+}
+
+static bool is_emptier(const plan *p, uint32_t live_bytes, uint32_t percent) {
+    return (uint64_t)live_bytes * 100 < segments(p, 1) * percent;
+}
+
+/* Whether a target asks for the emptiest segment to be moved. */
+static bool is_asked_for(const plan *p, const candidate *emptiest) {
+    return is_below(p, TARGET_PERCENT) ||
+           (p->pager->is_closing && is_below(p, CLOSING_TARGET_PERCENT) &&
+            is_emptier(p, emptiest->live_bytes, CLOSING_LIVE_PERCENT));
 }
 
 /* The target, and then the rest of the last segment. */
 static void choose_for_target(plan *p) {
     uint32_t next = 0;
-    while (next < p->count && is_sparse(p) && p->moved_bytes < p->moved_bytes_max) {
+    while (next < p->count && is_asked_for(p, &p->candidates[next]) &&
+           p->moved_bytes < p->moved_bytes_max) {
         choose(p, &p->candidates[next++]);
     }
+    uint32_t percent = p->pager->is_closing ? CLOSING_LIVE_PERCENT : TARGET_PERCENT;
     for (uint64_t room = room_left(p); next < p->count; next++) {
         const candidate *c = &p->candidates[next];
-        bool is_worth_it = (uint64_t)c->live_bytes * 100 < segments(p, 1) * target_percent(p) &&
-                           dead_bytes(p) > segments(p, SLACK_SEGMENTS);
+        bool is_worth_it =
+            is_emptier(p, c->live_bytes, percent) && dead_bytes(p) > segments(p, SLACK_SEGMENTS);
         if (!is_worth_it || c->live_bytes > room) {
             return;
         }
@@ -152,9 +164,15 @@ static void choose_for_room(plan *p) {
     }
 }
 
+/* Of `cheap_count` segments that are worth emptying before a close one may be the rest that the
+ * checkpoint before had left over, in the place of which the next would leave its own. */
+static bool is_due_before_close(const plan *p, uint32_t cheap_count) {
+    return is_below(p, TARGET_PERCENT) || (cheap_count > 1 && is_below(p, CLOSING_TARGET_PERCENT));
+}
+
 /* A checkpoint would win room though nothing was written. */
-static bool is_due(const plan *p) {
-    if (p->victim_count != 0 || (p->pager->is_closing && is_sparse(p))) {
+static bool is_due(const plan *p, uint32_t cheap_count) {
+    if (p->victim_count != 0 || (p->pager->is_closing && is_due_before_close(p, cheap_count))) {
         return true;
     }
     if (dead_bytes(p) <= segments(p, IDLE_SLACK_SEGMENTS)) {
@@ -318,6 +336,7 @@ void nq_pager_expect_close(nq_pager *pager) {
 
 bool nq_pager_wants_checkpoint(nq_pager *pager) {
     plan p = {.pager = pager};
+    uint32_t cheap_count = 0;
     nq_mutex_lock(&pager->mutex);
     p.is_short = nq__stream_is_short(pager);
     for (uint32_t segment = 1; segment < pager->segments.count; segment++) {
@@ -325,9 +344,11 @@ bool nq_pager_wants_checkpoint(nq_pager *pager) {
         p.live_bytes += s->live_bytes;
         p.capacity_bytes += s->live_bytes == 0 ? 0 : pager->data_bytes_max;
         p.victim_count += s->is_damaged ? 1 : 0;
+        bool is_cheap = is_emptier(&p, s->live_bytes, CLOSING_LIVE_PERCENT);
+        cheap_count += s->live_bytes != 0 && is_cheap ? 1 : 0;
     }
     nq_mutex_unlock(&pager->mutex);
-    return is_due(&p);
+    return is_due(&p, cheap_count);
 }
 
 nq_status nq__pager_collect(nq_ctx *ctx, nq_pager *pager, uint64_t *out_pages_moved) {

@@ -13,7 +13,8 @@ static nq_status write_first(nq_ctx *ctx, nq_file *file, const nq_superblock *su
     uint8_t bytes[NQ_SUPERBLOCK_BYTES];
     nq_superblock_encode(superblock, bytes);
     /* All of segment 0, so that no superblock is refused for want of space later. */
-    NQ_TRY(nq_file_allocate(ctx, file, 0, nq_segment_bytes(superblock->layout)));
+    bool is_reserved;
+    NQ_TRY(nq_file_allocate(ctx, file, 0, nq_segment_bytes(superblock->layout), &is_reserved));
     for (uint32_t turn = 0; turn < NQ_SUPERBLOCK_PAIR; turn++) {
         uint32_t copy = nq_superblock_copy(superblock->sequence, turn);
         NQ_TRY(nq_file_write_at(ctx, file, nq_superblock_offset(superblock->layout, copy), bytes,

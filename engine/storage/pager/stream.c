@@ -106,9 +106,10 @@ static void retire_open(nq_pager *pager) {
 /* Reserves the space of a segment, so that nothing written there is refused for want of it. The
  * mutex is let go of. */
 static nq_status allocate_segment(nq_ctx *ctx, nq_pager *pager, uint32_t segment) {
+    bool is_reserved; /* or not: nothing better is to be had of this file system */
     nq_mutex_unlock(&pager->mutex);
     nq_status status = nq_file_allocate(ctx, pager->file, (uint64_t)segment * pager->segment_bytes,
-                                        pager->segment_bytes);
+                                        pager->segment_bytes, &is_reserved);
     nq_mutex_lock(&pager->mutex);
     return status;
 }

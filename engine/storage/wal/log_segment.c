@@ -27,7 +27,18 @@ typedef struct segments {
     size_t count;
     size_t capacity;
     _Atomic uint64_t room_end; /* changed under the list's mutex, read by anybody */
+    /* Changed by whoever writes, and whoever syncs, which is one at a time; read by the maker. */
+    _Atomic uint64_t written_end;
+    _Atomic uint64_t synced_end;
+    _Atomic uint64_t bytes_per_sync; /* a moving mean */
 } segments;
+
+enum {
+    /* A segment that will see fewer is not worth writing twice. Each spares the file system the
+     * commit of its journal with which a block written for the first time is made the file's. */
+    SYNCS_WORTH_ZEROS = 64,
+    SYNCS_REMEMBERED = 16,
+};
 
 static nq_status add(nq_ctx *ctx, segments *s, uint64_t number, nq_file *file) {
     nq_status status = NQ_OK;
@@ -103,9 +114,35 @@ nq_status nq_log_segments_create(nq_ctx *ctx, const nq_log_segment_options *opti
     nq_heap_free(numbers);
     NQ_TRY(status);
     nq_file *file;
-    NQ_TRY(nq__log_segment_make(ctx, options, first, &file));
+    NQ_TRY(nq__log_segment_make(ctx, options, first, NQ__LOG_ROOM_WRITTEN, &file));
     nq_file_close(file);
     return NQ_OK;
+}
+
+/* ---- How often the log is synced ---- */
+
+static uint64_t mean_with(const segments *s, uint64_t bytes) {
+    uint64_t mean = atomic_load_explicit(&s->bytes_per_sync, memory_order_relaxed);
+    uint64_t counted = bytes < s->sink.segment_bytes ? bytes : s->sink.segment_bytes;
+    return mean - mean / SYNCS_REMEMBERED + counted / SYNCS_REMEMBERED;
+}
+
+static void note_sync(segments *s, nq_lsn from, nq_lsn to) {
+    uint64_t mean = mean_with(s, to.value - from.value);
+    atomic_store_explicit(&s->bytes_per_sync, mean, memory_order_relaxed);
+    atomic_store_explicit(&s->synced_end, to.value, memory_order_relaxed);
+}
+
+/* What a new segment is to be like if the log goes on being synced as it was. A young log that has
+ * met no sync yet counts as synced where it is. */
+static nq__log_room room_wanted(const segments *s) {
+    uint64_t written_end = atomic_load_explicit(&s->written_end, memory_order_relaxed);
+    uint64_t synced_end = atomic_load_explicit(&s->synced_end, memory_order_relaxed);
+    uint64_t waiting = written_end > synced_end ? written_end - synced_end : 0;
+    uint64_t mean = atomic_load_explicit(&s->bytes_per_sync, memory_order_relaxed);
+    uint64_t expected = waiting > mean ? mean_with(s, waiting) : mean;
+    return expected * SYNCS_WORTH_ZEROS > s->sink.segment_bytes ? NQ__LOG_ROOM_RESERVED
+                                                                : NQ__LOG_ROOM_WRITTEN;
 }
 
 /* ---- Bytes ---- */
@@ -168,6 +205,7 @@ static nq_status write_bytes(nq_ctx *ctx, nq_log_sink *sink, nq_lsn lsn, const u
         lsn.value += part;
         size -= part;
     }
+    atomic_store_explicit(&s->written_end, lsn.value, memory_order_relaxed);
     return NQ_OK;
 }
 
@@ -179,6 +217,7 @@ static nq_status repair_bytes(nq_ctx *ctx, nq_log_sink *sink, uint32_t copy, nq_
 
 static nq_status sync_bytes(nq_ctx *ctx, nq_log_sink *sink, nq_lsn from, nq_lsn to) {
     segments *s = of(sink);
+    note_sync(s, from, to);
     while (from.value < to.value && !NQ_HAS_BUG(LOG_NOT_SYNCED)) {
         NQ_TRY(nq_file_sync_data(ctx, file_at(s, from.value)));
         from.value += bytes_in_segment(s, from.value, to.value - from.value);
@@ -211,7 +250,7 @@ static nq_lsn room_end(nq_log_sink *sink) {
 static nq_status extend_by_one(nq_ctx *ctx, segments *s) {
     nq_file *file;
     uint64_t number = atomic_load(&s->room_end) / s->sink.segment_bytes;
-    NQ_TRY(nq__log_segment_make(ctx, &s->options, number, &file));
+    NQ_TRY(nq__log_segment_make(ctx, &s->options, number, room_wanted(s), &file));
     nq_status status = add(ctx, s, number, file);
     if (status != NQ_OK) {
         nq_file_close(file);

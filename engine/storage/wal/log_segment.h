@@ -1,8 +1,10 @@
 /* Log segment: the log as files of this machine, each of one size and named by its number.
  *
- * A segment is written full of zeros and synced before it is used, because overwriting a block
- * costs half of what extending a file does; one that is no longer needed gets the next free number
- * instead of being removed. docs/format/log.md names the files. */
+ * A segment's space is its own before it is used. If the log is synced often it is also written
+ * full of zeros, because a sync after overwriting a block costs half of what it does after writing
+ * one for the first time; if it is synced seldom that would not make up for writing everything
+ * twice. One that is no longer needed gets the next free number instead of being removed.
+ * docs/format/log.md names the files. */
 #ifndef NQ_STORAGE_WAL_LOG_SEGMENT_H
 #define NQ_STORAGE_WAL_LOG_SEGMENT_H
 

@@ -42,7 +42,7 @@ static bool parse_name(const char *name, uint64_t *out_number) {
 
 /* ---- Making ---- */
 
-static nq_status fill_with_zeros(nq_ctx *ctx, nq_file *file, uint64_t bytes) {
+static nq_status write_zeros(nq_ctx *ctx, nq_file *file, uint64_t bytes) {
     uint8_t *zeros = nq_heap_calloc(1, ZERO_BYTES);
     if (zeros == NULL) {
         return nq_fail_no_memory(ctx, "a new log segment");
@@ -53,7 +53,17 @@ static nq_status fill_with_zeros(nq_ctx *ctx, nq_file *file, uint64_t bytes) {
         status = nq_file_write_at(ctx, file, offset, zeros, left < ZERO_BYTES ? left : ZERO_BYTES);
     }
     nq_heap_free(zeros);
-    return status == NQ_OK ? nq_file_sync_data(ctx, file) : status;
+    return status;
+}
+
+/* Makes the blocks of an empty file the segment's own, durably. */
+static nq_status make_room(nq_ctx *ctx, nq_file *file, uint64_t bytes, nq__log_room room) {
+    bool is_reserved;
+    NQ_TRY(nq_file_allocate(ctx, file, 0, bytes, &is_reserved));
+    if (room == NQ__LOG_ROOM_WRITTEN || !is_reserved) {
+        NQ_TRY(write_zeros(ctx, file, bytes));
+    }
+    return nq_file_sync_data(ctx, file);
 }
 
 static nq_status sync_names(nq_ctx *ctx, const nq_log_segment_options *options) {
@@ -65,7 +75,7 @@ static nq_status sync_names(nq_ctx *ctx, const nq_log_segment_options *options) 
 
 /* Under a name that recovery does not know until it is whole. */
 nq_status nq__log_segment_make(nq_ctx *ctx, const nq_log_segment_options *options, uint64_t number,
-                               nq_file **out_file) {
+                               nq__log_room room, nq_file **out_file) {
     *out_file = NULL;
     char path[NQ__LOG_PATH_BYTES];
     char temporary[NQ__LOG_PATH_BYTES + 8];
@@ -77,7 +87,7 @@ nq_status nq__log_segment_make(nq_ctx *ctx, const nq_log_segment_options *option
     if (status != NQ_OK) {
         return status;
     }
-    NQ_CHECK(fill_with_zeros(ctx, file, options->segment_bytes));
+    NQ_CHECK(make_room(ctx, file, options->segment_bytes, room));
     NQ_CHECK(nq_vfs_rename(ctx, options->vfs, temporary, path));
     NQ_CHECK(sync_names(ctx, options));
     *out_file = file;

@@ -11,9 +11,15 @@ enum { NQ__LOG_PATH_BYTES = 1024 };
 nq_status nq__log_segment_path(nq_ctx *ctx, const char *directory, uint64_t number,
                                char out_path[NQ__LOG_PATH_BYTES]);
 
-/* A new segment, whole and named durably (L5). */
+/* What is done about a new segment's blocks before the log is. */
+typedef enum nq__log_room {
+    NQ__LOG_ROOM_RESERVED, /* written all the same where the file system reserves nothing */
+    NQ__LOG_ROOM_WRITTEN,
+} nq__log_room;
+
+/* A new segment that reads as zeros, whole and named durably (L5). */
 nq_status nq__log_segment_make(nq_ctx *ctx, const nq_log_segment_options *options, uint64_t number,
-                               nq_file **out_file);
+                               nq__log_room room, nq_file **out_file);
 nq_status nq__log_segment_open(nq_ctx *ctx, const nq_log_segment_options *options, uint64_t number,
                                nq_file **out_file);
 /* Not durable until the directory is synced. */

@@ -101,7 +101,9 @@ static void a_cut_and_grown_file_reads_as_zeros_between(void **state) {
     nq_file *file = open_file(disk, "a", NQ_OPEN_CREATE);
     put(file, 0, 'x', 10000);
     assert_int_equal(nq_file_truncate(&ctx, file, 700), NQ_OK);
-    assert_int_equal(nq_file_allocate(&ctx, file, 0, 9000), NQ_OK);
+    bool is_reserved = false;
+    assert_int_equal(nq_file_allocate(&ctx, file, 0, 9000, &is_reserved), NQ_OK);
+    assert_true(is_reserved);
     assert_int_equal(size_of(file), 9000);
     assert_int_equal(get(file, 699), 'x');
     assert_int_equal(get(file, 700), 0);
@@ -464,7 +466,8 @@ static void a_full_disk_says_so_and_takes_more_after_something_is_removed(void *
     nq_file *other = open_file(disk, "b", NQ_OPEN_CREATE);
     char data[4000] = {0};
     assert_int_equal(nq_file_write_at(&ctx, other, 0, data, 4000), NQ_DISK_FULL);
-    assert_int_equal(nq_file_allocate(&ctx, other, 0, 4000), NQ_DISK_FULL);
+    bool is_reserved;
+    assert_int_equal(nq_file_allocate(&ctx, other, 0, 4000, &is_reserved), NQ_DISK_FULL);
     put(file, 4000, 'y', 4000); /* needs no more room */
     nq_file_close(file);
     assert_int_equal(nq_vfs_unlink(&ctx, nq_sim_vfs_as_vfs(disk), "a"), NQ_OK);

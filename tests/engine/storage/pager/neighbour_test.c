@@ -21,7 +21,7 @@ enum {
     SEEDS_MAX = 50, /* of a long campaign: a seed takes seconds */
     SEED_STRIDE = 1000003,
     PAGES = 1100, /* two segments and a part of a third */
-    ROUNDS = 2,
+    ROUNDS = 4,
     REPLACED = 60, /* in a round; in every other one so many that a segment is filled: */
     REPLACED_MANY = 600,
 };

@@ -250,6 +250,62 @@ static void what_is_freed_is_given_back_and_taken_again(void **state) {
     pages_deinit(&p);
 }
 
+enum { DENSE_SEGMENTS = 40, DENSE_PER_SEGMENT = 8, DENSE = DENSE_SEGMENTS * DENSE_PER_SEGMENT };
+
+/* Pages that fill segments of a block a lane one after the other, all but `kept` of each given
+ * back. */
+static void make_segments_sparse(pages *p, uint32_t kept, uint32_t out_ids[DENSE]) {
+    pages_init(p, 1, 1);
+    p->generation = PAGES_DENSE;
+    for (int i = 0; i < DENSE; i++) {
+        must(p, pages_write(p, &out_ids[i]));
+    }
+    must(p, pages_checkpoint(p));
+    for (uint32_t i = 0; i < DENSE; i++) {
+        if (i % DENSE_PER_SEGMENT >= kept) {
+            pages_retire(p, out_ids[i]);
+        }
+    }
+    must(p, pages_checkpoint(p));
+}
+
+static void a_checkpoint_moves_nothing_while_most_of_the_segments_is_live(void **state) {
+    (void)state;
+    pages p;
+    uint32_t ids[DENSE];
+    make_segments_sparse(&p, 6, ids);
+    must(&p, pages_checkpoint(&p));
+    assert_int_equal(stats_of(&p).moved_bytes, 0);
+    pages_deinit(&p);
+    make_segments_sparse(&p, 5, ids);
+    must(&p, pages_checkpoint(&p));
+    assert_int_not_equal(stats_of(&p).moved_bytes, 0);
+    expect(p.pager, &p.now, NULL);
+    pages_deinit(&p);
+}
+
+static void a_close_moves_only_what_frees_more_than_it_writes(void **state) {
+    (void)state;
+    enum { SPARSE_SEGMENTS = 4, LEFT = 3 };
+    pages p;
+    uint32_t ids[DENSE];
+    make_segments_sparse(&p, 6, ids);
+    nq_pager_expect_close(p.pager);
+    assert_false(nq_pager_wants_checkpoint(p.pager));
+    for (uint32_t segment = 0; segment < SPARSE_SEGMENTS; segment++) {
+        for (uint32_t i = LEFT; i < 6; i++) {
+            pages_retire(&p, ids[segment * DENSE_PER_SEGMENT + i]);
+        }
+    }
+    must(&p, pages_checkpoint(&p));
+    assert_true(nq_pager_wants_checkpoint(p.pager));
+    must(&p, pages_checkpoint(&p));
+    assert_int_equal(stats_of(&p).moved_bytes, SPARSE_SEGMENTS * LEFT * NQ_PAGE_BYTES);
+    assert_false(nq_pager_wants_checkpoint(p.pager));
+    expect(p.pager, &p.now, NULL);
+    pages_deinit(&p);
+}
+
 static void a_hole_without_space_does_not_hide_one_that_has(void **state) {
     (void)state;
     pages p;
@@ -280,6 +336,8 @@ int main(void) {
         cmocka_unit_test(no_crash_loses_a_checkpoint_nor_does_a_lost_superblock),
         cmocka_unit_test(a_failed_write_loses_nothing_and_the_next_checkpoint_holds),
         cmocka_unit_test(what_is_freed_is_given_back_and_taken_again),
+        cmocka_unit_test(a_checkpoint_moves_nothing_while_most_of_the_segments_is_live),
+        cmocka_unit_test(a_close_moves_only_what_frees_more_than_it_writes),
         cmocka_unit_test(a_hole_without_space_does_not_hide_one_that_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,19 +28,23 @@ typedef struct fixture {
 } fixture;
 
 /* A new log in a directory of a new disk. */
-static fixture *make_log(const char *directory, uint32_t segment_bytes) {
+static fixture *make_log_on(const nq_sim_options *sim, const char *directory,
+                            uint32_t segment_bytes) {
     static fixture shared;
     fixture *f = &shared;
     *f = (fixture){0};
     nq_ctx_init(&f->ctx, NULL);
-    nq_sim_options sim = {.seed = 1};
-    assert_int_equal(nq_sim_vfs_create(&f->ctx, &sim, &f->disk), NQ_OK);
+    assert_int_equal(nq_sim_vfs_create(&f->ctx, sim, &f->disk), NQ_OK);
     f->segments = (nq_log_segment_options){
         .vfs = nq_sim_vfs_as_vfs(f->disk), .directory = directory, .segment_bytes = segment_bytes};
     assert_int_equal(nq_vfs_make_dir(&f->ctx, f->segments.vfs, directory), NQ_OK);
     assert_int_equal(nq_vfs_sync_dir(&f->ctx, f->segments.vfs, "."), NQ_OK);
     assert_int_equal(nq_log_segments_create(&f->ctx, &f->segments, (nq_lsn){0}), NQ_OK);
     return f;
+}
+
+static fixture *make_log(const char *directory, uint32_t segment_bytes) {
+    return make_log_on(&(nq_sim_options){.seed = 1}, directory, segment_bytes);
 }
 
 static void open_log(fixture *f, nq_lsn start) {
@@ -279,6 +283,62 @@ static void a_broken_last_group_is_cut_and_reported(void **state) {
     nq_log_close(f->log);
     assert_int_equal(reopen(f, (nq_lsn){0}), 5);
     assert_int_equal(f->cut, 0);
+}
+
+/* Appends and syncs `bytes_each` time and again; what the device got that is not the log's. */
+static uint64_t bytes_beside_the_log(fixture *f, size_t bytes_each, int count) {
+    nq_log_stats log_before;
+    nq_log_stats log_after;
+    uint64_t before = nq_sim_vfs_get_stats(f->disk).written_bytes;
+    nq_log_get_stats(f->log, &log_before);
+    for (int i = 0; i < count; i++) {
+        append_durably(f, bytes_each);
+    }
+    nq_log_get_stats(f->log, &log_after);
+    return nq_sim_vfs_get_stats(f->disk).written_bytes - before -
+           (log_after.bytes_written - log_before.bytes_written);
+}
+
+enum { LARGE_SEGMENT_BYTES = 1 << 20 };
+
+static int set_up_large(void **state) {
+    fixture *f = make_log("log", LARGE_SEGMENT_BYTES);
+    *state = f;
+    return (int)reopen(f, (nq_lsn){0});
+}
+
+static int set_up_without_reservations(void **state) {
+    fixture *f = make_log_on(&(nq_sim_options){.seed = 1, .cannot_reserve = true}, "log",
+                             LARGE_SEGMENT_BYTES);
+    *state = f;
+    return (int)reopen(f, (nq_lsn){0});
+}
+
+static void a_log_synced_seldom_writes_nothing_but_itself(void **state) {
+    fixture *f = *state;
+    assert_int_equal(bytes_beside_the_log(f, 300 << 10, 20), 0);
+    nq_sim_vfs_cut_power(f->disk);
+    nq_log_close(f->log);
+    nq_sim_vfs_restart(f->disk);
+    assert_int_equal(reopen(f, (nq_lsn){0}), 20);
+}
+
+static void a_log_synced_often_finds_its_segments_written(void **state) {
+    fixture *f = *state;
+    enum { SYNCS = 3 * LARGE_SEGMENT_BYTES / NQ_LOG_BLOCK_BYTES };
+    assert_int_equal(bytes_beside_the_log(f, 100, SYNCS), 3 * LARGE_SEGMENT_BYTES);
+}
+
+static void a_log_whose_habits_change_makes_other_segments(void **state) {
+    fixture *f = *state;
+    assert_int_equal(bytes_beside_the_log(f, 300 << 10, 20), 0);
+    assert_true(bytes_beside_the_log(f, 100, 1000) >= 2 * LARGE_SEGMENT_BYTES);
+    assert_true(bytes_beside_the_log(f, 300 << 10, 20) <= LARGE_SEGMENT_BYTES);
+}
+
+static void where_nothing_is_reserved_segments_are_written_first(void **state) {
+    fixture *f = *state;
+    assert_int_equal(bytes_beside_the_log(f, 300 << 10, 4), LARGE_SEGMENT_BYTES);
 }
 
 static void a_missing_segment_is_refused(void **state) {
@@ -524,6 +584,10 @@ int main(void) {
         LOG_TEST(what_a_long_damage_hides_is_refused_for_what_follows, set_up_long),
         LOG_TEST(an_open_reads_only_some_of_the_room_behind_the_end, set_up_long),
         LOG_TEST(a_broken_last_group_is_cut_and_reported, set_up),
+        LOG_TEST(a_log_synced_seldom_writes_nothing_but_itself, set_up_large),
+        LOG_TEST(a_log_synced_often_finds_its_segments_written, set_up_large),
+        LOG_TEST(a_log_whose_habits_change_makes_other_segments, set_up_large),
+        LOG_TEST(where_nothing_is_reserved_segments_are_written_first, set_up_without_reservations),
         LOG_TEST(a_missing_segment_is_refused, set_up),
         LOG_TEST(recycled_segments_do_not_speak_of_the_past, set_up),
         LOG_TEST(a_log_that_is_trimmed_goes_on_where_it_ended, set_up),
