@@ -100,6 +100,10 @@ static inline nq_status nq_vfs_sync_dir(nq_ctx *ctx, nq_vfs *vfs, const char *pa
     return vfs->vtable->sync_dir(ctx, vfs, path);
 }
 
+/* Makes a directory and its name durable; its parent must exist. One that is there is no failure.
+ */
+nq_status nq_vfs_make_dir_durably(nq_ctx *ctx, nq_vfs *vfs, const char *path);
+
 /* Calls `visit` for every entry but "." and "..", in no order; `name` is valid during the call. */
 static inline nq_status nq_vfs_list_dir(nq_ctx *ctx, nq_vfs *vfs, const char *path,
                                         void (*visit)(void *user, const char *name), void *user) {
