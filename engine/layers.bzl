@@ -16,6 +16,7 @@ ENGINE_ROOMS = [
     ("storage/buffer", False, "Pages cached in a bounded pool of pinned frames."),
     ("storage/btree", False, "Ordered bytes to bytes: copy-on-write B+tree over pages."),
     ("storage/store", False, "The storage front door: trees, transactions, snapshots, recovery, checkpoint."),
+    ("storage/backup", False, "The log's archive as a directory, and the way back from a base copy and it."),
     ("storage/upgrade", False, "A data directory of format 1 into one of format 2: read-only decoder, copy, swap."),
     ("data/value", True, "Types, values, column batches, comparison, casting, text forms, key and row codecs."),
     ("data/catalog", False, "What exists: tables, columns, keys; versioned and transactional."),

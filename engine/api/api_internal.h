@@ -14,6 +14,7 @@
 #include "engine/ground/os/mutex.h"
 #include "engine/query/exec/exec.h"
 #include "engine/query/sql/parse.h"
+#include "engine/storage/backup/archive_directory.h"
 
 enum {
     NQ__PLAN_CACHE_COUNT_MAX = 512,
@@ -73,6 +74,7 @@ typedef struct nq__request {
 
 struct nq_database {
     nq_store *store;
+    nq_archive_directory *log_archive; /* the store's; NULL: none */
     nq_catalog *catalog;
     uint64_t statement_bytes_max;
     nq_mutex mutex;

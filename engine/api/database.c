@@ -9,7 +9,16 @@
 
 enum { STATEMENT_BYTES_DEFAULT = 256 << 20 };
 
+static nq_status make_archive(nq_ctx *ctx, nq_vfs *vfs, const nq_database_options *options,
+                              nq_database *database) {
+    return options->log_archive_directory == NULL
+               ? NQ_OK
+               : nq_archive_directory_create(ctx, vfs, options->log_archive_directory,
+                                             &database->log_archive);
+}
+
 static void destroy(nq_database *database) {
+    nq_archive_directory_destroy(database->log_archive);
     nq_cond_deinit(&database->requests_changed);
     nq_mutex_deinit(&database->mutex);
     nq_heap_free(database);
@@ -24,6 +33,8 @@ nq_status nq_database_open(nq_ctx *ctx, nq_vfs *vfs, const char *directory,
         .cache_bytes = chosen->cache_bytes,
         .checkpoint_log_bytes = chosen->checkpoint_log_bytes,
         .txn_bytes_max = chosen->txn_bytes_max,
+        .log_copy_directory = chosen->log_copy_directory,
+        .log_archive_bytes_max = chosen->log_archive_bytes_max,
     };
     if (chosen->cache_policy != NULL &&
         !nq_cache_policy_find(chosen->cache_policy, &store_options.cache_policy)) {
@@ -39,6 +50,12 @@ nq_status nq_database_open(nq_ctx *ctx, nq_vfs *vfs, const char *directory,
     nq_mutex_init(&database->mutex, NQ_LOCK_DATABASE);
     nq_cond_init(&database->requests_changed);
     nq_status status = nq_upgrade_prepare(ctx, vfs, directory);
+    if (status == NQ_OK) {
+        status = make_archive(ctx, vfs, chosen, database);
+        store_options.log_archive = database->log_archive == NULL
+                                        ? NULL
+                                        : nq_archive_directory_as_archive(database->log_archive);
+    }
     if (status == NQ_OK) {
         status = nq_store_open(ctx, vfs, directory, &store_options, &database->store);
     }
@@ -92,6 +109,13 @@ nq_status nq_database_checkpoint(nq_ctx *ctx, nq_database *database, uint64_t *o
 
 nq_status nq_database_health(const nq_database *database) {
     return nq_store_health(database->store);
+}
+
+nq_log_state nq_database_log_state(const nq_database *database) {
+    nq_store_stats stats;
+    nq_store_get_stats(database->store, &stats);
+    return (nq_log_state){.is_copy_lost = stats.log_is_copy_lost,
+                          .is_archive_refusing = stats.log_archive_is_refusing};
 }
 
 nq_status nq__database_lsn(nq_ctx *ctx, nq_database *database, uint64_t *out_lsn) {
@@ -159,6 +183,10 @@ static void visit_store(const nq_store *store, const stats_visitor *visitor) {
         {"store_open_snapshots", stats.open_snapshots},
         {"store_recovered_commits", stats.recovered_commits},
         {"store_log_tail_bytes_cut", stats.log_tail_bytes_cut},
+        {"store_log_copies", 1u + (stats.log_has_copy && !stats.log_is_copy_lost)},
+        {"store_log_copies_lost", stats.log_is_copy_lost},
+        {"store_log_unarchived_bytes", stats.log_unarchived_bytes},
+        {"store_log_archive_failures", stats.log_archive_failures},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         visitor->visit(visitor->user, rows[i].name, (double)rows[i].value);

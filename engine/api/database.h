@@ -17,14 +17,18 @@ typedef struct nq_cursor nq_cursor;
 
 /* Zero means the default in brackets. */
 typedef struct nq_database_options {
-    uint64_t cache_bytes;          /* [64 MiB] */
-    const char *cache_policy;      /* "s3fifo", "clock", "lru" ["s3fifo"] */
-    uint64_t checkpoint_log_bytes; /* [64 MiB] */
-    uint64_t statement_bytes_max;  /* memory of one statement: plan, sort, hash tables [256 MiB] */
-    uint64_t txn_bytes_max;        /* uncommitted writes of one transaction [64 MiB] */
+    uint64_t cache_bytes;           /* [64 MiB] */
+    const char *cache_policy;       /* "s3fifo", "clock", "lru" ["s3fifo"] */
+    uint64_t checkpoint_log_bytes;  /* [64 MiB] */
+    uint64_t statement_bytes_max;   /* memory of one statement: plan, sort, hash tables [256 MiB] */
+    uint64_t txn_bytes_max;         /* uncommitted writes of one transaction [64 MiB] */
+    const char *log_copy_directory; /* a second copy of the log is kept there [none] */
+    const char *log_archive_directory; /* the log is archived there before it is reused [none] */
+    uint64_t log_archive_bytes_max;    /* of log that may await it; then commits fail [1 GiB] */
 } nq_database_options;
 
-/* A directory of an older format fails with NQ_UPGRADE_NEEDED and is left alone (upgrade.h). */
+/* `options` and what it points to are borrowed during the call. A directory of an older format
+ * fails with NQ_UPGRADE_NEEDED and is left alone (upgrade.h). */
 nq_status nq_database_open(nq_ctx *ctx, nq_vfs *vfs, const char *directory,
                            const nq_database_options *options, nq_database **out_database);
 nq_status nq_database_close(nq_ctx *ctx, nq_database *database);
@@ -214,6 +218,13 @@ nq_status nq_database_checkpoint(nq_ctx *ctx, nq_database *database, uint64_t *o
                                  uint64_t *out_pages_written);
 /* NQ_OK, or why writes are refused. */
 nq_status nq_database_health(const nq_database *database);
+
+/* How the log's second home and its archive do; both false where there is none. */
+typedef struct nq_log_state {
+    bool is_copy_lost;        /* the copy's device has failed: until the next start there is one */
+    bool is_archive_refusing; /* the archive did not take what it was offered last */
+} nq_log_state;
+nq_log_state nq_database_log_state(const nq_database *database);
 /* Every engine counter and gauge as (name, value): `visit` is called once each. */
 void nq_database_visit_stats(const nq_database *database,
                              void (*visit)(void *user, const char *name, double value), void *user);

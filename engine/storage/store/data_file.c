@@ -4,7 +4,6 @@
 #include "engine/ground/os/entropy.h"
 #include "engine/storage/page/bug.h"
 #include "engine/storage/store/store_internal.h"
-#include "engine/storage/wal/log_mirror.h"
 #include "engine/storage/wal/log_segment.h"
 
 enum { LOG_SEGMENT_BYTES_DEFAULT = 4 << 20 };
@@ -50,26 +49,6 @@ nq_status nq__data_file_create(nq_ctx *ctx, nq_store *store) {
 
 /* ---- Opening ---- */
 
-/* Puts the copy beside the log, if there is or should be one. */
-static nq_status join_copy(nq_ctx *ctx, nq_store *store, nq_log_sink **sink) {
-    char directory[NQ__PATH_BYTES + 32];
-    snprintf(directory, sizeof directory, "%s/log-copy", store->directory);
-    bool exists = false;
-    NQ_TRY(nq_vfs_exists(ctx, store->vfs, directory, &exists));
-    if (!exists && !store->options.log_copy) {
-        return NQ_OK;
-    }
-    NQ_TRY(nq_vfs_make_dir(ctx, store->vfs, directory));
-    NQ_TRY(nq_vfs_sync_dir(ctx, store->vfs, store->directory));
-    nq_log_segment_options segments = segment_options(store, &store->root);
-    segments.directory = directory;
-    nq_log_sink *copy;
-    NQ_TRY(nq_log_segments_open_copy(ctx, &segments, (nq_lsn){store->root.lsn}, &copy));
-    nq_log_sink *first = *sink;
-    *sink = NULL;
-    return nq_log_mirror_create(ctx, first, copy, sink);
-}
-
 static nq_status open_log(nq_ctx *ctx, nq_store *store) {
     nq_lsn start = {store->root.lsn};
     atomic_store(&store->checkpoint_lsn, start.value);
@@ -79,7 +58,7 @@ static nq_status open_log(nq_ctx *ctx, nq_store *store) {
                               .archive = store->options.log_archive,
                               .archive_bytes_max = store->options.log_archive_bytes_max};
     NQ_TRY(nq_log_segments_open(ctx, &segments, start, &options.sink));
-    nq_status status = join_copy(ctx, store, &options.sink);
+    nq_status status = nq__log_copy_join(ctx, store, &segments, &options.sink);
     if (status != NQ_OK) {
         nq_log_sink_close(options.sink);
         return status;

@@ -66,6 +66,7 @@ static void destroy(nq_store *store) {
     nq_pager_close(store->pager);
     nq_space_deinit(&store->space);
     nq__lock_table_deinit(&store->locks);
+    nq_file_close(store->log_copy_lock);
     nq_file_close(store->lock_file);
     deinit_locks(store);
     nq_heap_free(store);
@@ -80,19 +81,6 @@ static nq_status set_directory(nq_ctx *ctx, nq_store *store, const char *directo
     return NQ_OK;
 }
 
-/* Makes the directory, durably: its name must be in its parent. */
-static nq_status make_directory(nq_ctx *ctx, nq_store *store) {
-    NQ_TRY(nq_vfs_make_dir(ctx, store->vfs, store->directory));
-    char parent[NQ__PATH_BYTES];
-    snprintf(parent, sizeof parent, "%s", store->directory);
-    char *slash = strrchr(parent, '/');
-    if (slash == NULL) {
-        return nq_vfs_sync_dir(ctx, store->vfs, ".");
-    }
-    slash[slash == parent ? 1 : 0] = 0;
-    return nq_vfs_sync_dir(ctx, store->vfs, parent);
-}
-
 /* Makes the directory and a new store in it, unless there is one. */
 static nq_status create_if_missing(nq_ctx *ctx, nq_store *store) {
     char path[NQ__PATH_BYTES + 32];
@@ -103,7 +91,7 @@ static nq_status create_if_missing(nq_ctx *ctx, nq_store *store) {
         return nq_fail(ctx, NQ_IO_ERROR, "%s: there is no database", store->directory);
     }
     if (!exists) {
-        NQ_TRY(make_directory(ctx, store));
+        NQ_TRY(nq_vfs_make_dir_durably(ctx, store->vfs, store->directory));
     }
     snprintf(path, sizeof path, "%s/LOCK", store->directory);
     NQ_TRY(nq_vfs_lock_file(ctx, store->vfs, path, &store->lock_file));
@@ -251,5 +239,8 @@ void nq_store_get_stats(const nq_store *store, nq_store_stats *out_stats) {
         .log_unarchived_bytes = log.unarchived_bytes,
         .log_archive_failures = log.archive_failures,
         .log_tail_bytes_cut = store->log_tail_bytes_cut,
+        .log_has_copy = log.has_copy,
+        .log_is_copy_lost = log.is_copy_lost,
+        .log_archive_is_refusing = log.is_archive_refusing,
     };
 }

@@ -72,8 +72,10 @@ typedef struct nq_store_options {
     uint32_t scrub_period_s; /* all of the data file is read and checked once in so long [a week] */
     bool log_copy; /* keep the log twice, against SD cards: docs/operate/durability.md. A store that
                     * has a copy goes on with it */
-    bool must_exist; /* fail rather than create */
-    bool is_manual;  /* no background threads: the caller checkpoints, and calls nq_store_keep */
+    const char *log_copy_directory; /* keep that copy there, on another device; borrowed during the
+                                     * open [none] */
+    bool must_exist;                /* fail rather than create */
+    bool is_manual; /* no background threads: the caller checkpoints, and calls nq_store_keep */
 } nq_store_options;
 
 /* Opens, recovering if the last run did not close. `directory` is created if missing. Fails with
@@ -271,7 +273,10 @@ typedef struct nq_store_stats {
     uint64_t data_segments_scrubbed;
     uint64_t recovered_commits; /* replayed from the log when it was opened */
     uint64_t log_unarchived_bytes, log_archive_failures;
-    uint64_t log_tail_bytes_cut; /* of an unfinished last write, at open */
+    uint64_t log_tail_bytes_cut;  /* of an unfinished last write, at open */
+    bool log_has_copy;            /* the log was opened with a second copy, */
+    bool log_is_copy_lost;        /* whose device has failed since: there is one now */
+    bool log_archive_is_refusing; /* the archive did not take what it was offered last */
 } nq_store_stats;
 void nq_store_get_stats(const nq_store *store, nq_store_stats *out_stats);
 

@@ -23,6 +23,7 @@
 #include "engine/storage/store/lock_internal.h"
 #include "engine/storage/store/store.h"
 #include "engine/storage/wal/log.h"
+#include "engine/storage/wal/log_segment.h"
 
 enum {
     NQ__PATH_BYTES = 960,
@@ -85,6 +86,7 @@ struct nq_store {
     char directory[NQ__PATH_BYTES];
     char log_directory[NQ__PATH_BYTES + 8];
     nq_file *lock_file;
+    nq_file *log_copy_lock; /* of a copy's directory elsewhere; NULL: none */
     nq_pager *pager;
     nq_pool *pool;
     nq_log *log;
@@ -294,6 +296,13 @@ nq_status nq__data_file_create(nq_ctx *ctx, nq_store *store);
 /* Also the cache, the free pages and the log, as far as the checkpoint goes. */
 nq_status nq__data_file_open(nq_ctx *ctx, nq_store *store);
 nq_status nq__replay(nq_ctx *ctx, nq_store *store);
+
+/* ---- log_copy.c ---- */
+
+/* Puts the log's second copy beside *sink, if there is or should be one; `options` are the first's.
+ * On failure *sink is NULL if it is gone. */
+nq_status nq__log_copy_join(nq_ctx *ctx, nq_store *store, const nq_log_segment_options *options,
+                            nq_log_sink **sink);
 
 /* ---- scrub.c ---- */
 

@@ -1,4 +1,5 @@
 /* Archive: offering full, durable segments, and holding the log up when too many await it. */
+#include "engine/ground/base/logger.h"
 #include "engine/storage/page/bug.h"
 #include "engine/storage/wal/log_archive.h"
 #include "engine/storage/wal/log_internal.h"
@@ -15,9 +16,19 @@ static nq_status offer(nq_ctx *ctx, nq_log *log) {
     const nq_log_segment_view segment = {
         .sink = log->sink, .number = first / bytes, .first = {first}, .bytes = bytes};
     nq_status status = nq_log_archive_take(ctx, log->archive, &segment);
+    bool is_news = log->is_archive_refusing != (status != NQ_OK);
+    log->is_archive_refusing = status != NQ_OK;
     if (status == NQ_OK) {
         atomic_store(&log->archived_end, first + bytes);
+        if (is_news) {
+            NQ_LOG(NQ_LEVEL_INFO, "the log's archive takes segments again",
+                   NQ_FIELD("segment", segment.number));
+        }
         return NQ_OK;
+    }
+    if (is_news) {
+        NQ_LOG(NQ_LEVEL_ERROR, "the log's archive refuses a segment: the log is kept meanwhile",
+               NQ_FIELD("segment", segment.number), NQ_FIELD("reason", ctx->error.message));
     }
     atomic_fetch_add(&log->archive_failures, 1);
     nq_mutex_lock(&log->mutex);

@@ -80,6 +80,9 @@ nq_status nq_log_open(nq_ctx *ctx, const nq_log_options *options, nq_lsn start, 
                        (unsigned long long)start.value);
     }
     nq_status status = make_buffers(ctx, log);
+    if (status == NQ_OK && log->archive != NULL) {
+        status = nq_log_archive_begin(ctx, log->archive, log->salt, log->sink->segment_bytes);
+    }
     if (status != NQ_OK) {
         destroy(log);
         return status;
@@ -276,5 +279,8 @@ void nq_log_get_stats(nq_log *log, nq_log_stats *out_stats) {
                                 .syncs = atomic_load(&log->syncs),
                                 .written_end = {atomic_load(&log->written_end)},
                                 .unarchived_bytes = nq__log_unarchived_bytes(log),
-                                .archive_failures = atomic_load(&log->archive_failures)};
+                                .archive_failures = atomic_load(&log->archive_failures),
+                                .is_archive_refusing = atomic_load(&log->is_archive_refusing),
+                                .has_copy = log->sink->copy_count > 1,
+                                .is_copy_lost = atomic_load(&log->sink->is_copy_lost)};
 }

@@ -98,6 +98,9 @@ typedef struct nq_log_stats {
     nq_lsn written_end;        /* the sink has everything before */
     uint64_t unarchived_bytes; /* that await the archive, the segment being filled included */
     uint64_t archive_failures;
+    bool is_archive_refusing; /* it did not take what it was offered last */
+    bool has_copy;            /* the log is kept twice, */
+    bool is_copy_lost;        /* or was: the copy's device has failed since */
 } nq_log_stats;
 void nq_log_get_stats(nq_log *log, nq_log_stats *out_stats);
 

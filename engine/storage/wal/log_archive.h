@@ -29,6 +29,10 @@ static inline nq_status nq_log_segment_view_read(nq_ctx *ctx, const nq_log_segme
 
 /* What an implementation fills. An nq_log_archive is the first member of its own struct. */
 typedef struct nq_log_archive_vtable {
+    /* Called once before anything is offered, with the salt by which the store's log is told from
+     * others' and the size of all its segments. A failure fails the opening of the store. NULL:
+     * takes whatever comes. */
+    nq_status (*begin)(nq_ctx *ctx, nq_log_archive *archive, uint64_t salt, uint64_t segment_bytes);
     /* Returns NQ_OK once the archive's own copy is durable. Any failure means: not taken. It may
      * take its time, but should obey the context's cancellation. */
     nq_status (*take)(nq_ctx *ctx, nq_log_archive *archive, const nq_log_segment_view *segment);
@@ -37,6 +41,13 @@ typedef struct nq_log_archive_vtable {
 struct nq_log_archive {
     const nq_log_archive_vtable *vtable;
 };
+
+static inline nq_status nq_log_archive_begin(nq_ctx *ctx, nq_log_archive *archive, uint64_t salt,
+                                             uint64_t segment_bytes) {
+    return archive->vtable->begin == NULL
+               ? NQ_OK
+               : archive->vtable->begin(ctx, archive, salt, segment_bytes);
+}
 
 static inline nq_status nq_log_archive_take(nq_ctx *ctx, nq_log_archive *archive,
                                             const nq_log_segment_view *segment) {

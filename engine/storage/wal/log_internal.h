@@ -63,8 +63,9 @@ struct nq_log {
 
     nq_log_archive *archive;
     uint64_t archive_bytes_max;
-    nq_mutex archive_mutex;        /* the archive's turn */
-    _Atomic uint64_t archived_end; /* an LSN, of a segment's start; changed with the turn */
+    nq_mutex archive_mutex;          /* the archive's turn; guards changes of the next */
+    atomic_bool is_archive_refusing; /* it did not take what it was offered last */
+    _Atomic uint64_t archived_end;   /* an LSN, of a segment's start; changed with the turn */
     _Atomic uint64_t archive_failures;
 
     nq_mutex pen; /* the turn of sealing and writing groups; held during writes (L2) */

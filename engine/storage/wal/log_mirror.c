@@ -2,11 +2,13 @@
  *
  * M1 While one sink has bytes that are not synced, the other has none.
  * M2 Before `copied_end` the second sink holds durably what the first does; before `synced_end` the
- *    first is durable. The first is written only while both are equal, or since they were. */
+ *    first is durable. The first is written only while both are equal, or since they were.
+ * M3 Once the copy is lost nothing is written to it any more, and M1 and M2 hold no longer. */
 #include "engine/storage/wal/log_mirror.h"
 
 #include "engine/ground/base/assert.h"
 #include "engine/ground/base/heap.h"
+#include "engine/ground/base/logger.h"
 #include "engine/ground/os/mutex.h"
 #include "engine/storage/page/bug.h"
 
@@ -29,27 +31,55 @@ static mirror *of(nq_log_sink *sink) {
     return (mirror *)sink;
 }
 
-static nq_status done(mirror *m, nq_status status) {
-    m->sink.is_broken = m->sinks[0]->is_broken || m->sinks[1]->is_broken;
-    return status;
+/* ---- The copy's end ---- */
+
+static bool is_lost(const mirror *m) {
+    return atomic_load(&m->sink.is_copy_lost);
+}
+
+/* M3. Whoever is told first says so. */
+static void lose_copy(mirror *m, const nq_ctx *failed) {
+    if (atomic_exchange(&m->sink.is_copy_lost, true)) {
+        return;
+    }
+    NQ_LOG(NQ_LEVEL_ERROR, "the log's second copy is lost: going on with one",
+           NQ_FIELD("reason", failed->error.message));
+}
+
+/* What the second sink said about room: a lack of it is met by whoever asked, before anything is
+ * written; anything else is the device's end. */
+static nq_status judge_room(nq_ctx *ctx, mirror *m, nq_status status) {
+    if (status == NQ_OK || status == NQ_DISK_FULL || status == NQ_MEMORY_LIMIT) {
+        return status;
+    }
+    lose_copy(m, ctx);
+    return NQ_OK;
 }
 
 /* ---- Writing: under the turn ---- */
 
-/* Copies what only the first sink has, which is at rest then. */
+/* Copies what only the first sink has, which is at rest then. Fails only when that fails. */
 static nq_status catch_up(nq_ctx *ctx, mirror *m) {
     nq_lsn from = m->copied_end;
-    if (from.value == m->synced_end.value) {
+    nq_ctx copying;
+    nq_ctx_init(&copying, NULL);
+    nq_status status = NQ_OK;
+    if (from.value == m->synced_end.value || is_lost(m)) {
         return NQ_OK;
     }
-    for (nq_lsn lsn = from; lsn.value < m->synced_end.value; lsn.value += COPY_BYTES) {
+    for (nq_lsn lsn = from; lsn.value < m->synced_end.value && status == NQ_OK;
+         lsn.value += COPY_BYTES) {
         uint64_t left = m->synced_end.value - lsn.value;
         size_t size = left < COPY_BYTES ? (size_t)left : COPY_BYTES;
         NQ_TRY(nq_log_sink_read(ctx, m->sinks[0], 0, lsn, m->buffer, size));
-        NQ_TRY(nq_log_sink_write(ctx, m->sinks[1], lsn, m->buffer, size));
+        status = nq_log_sink_write(&copying, m->sinks[1], lsn, m->buffer, size);
     }
-    if (!NQ_HAS_BUG(LOG_COPY_NOT_SYNCED)) {
-        NQ_TRY(nq_log_sink_sync(ctx, m->sinks[1], from, m->synced_end)); /* M1 */
+    if (status == NQ_OK && !NQ_HAS_BUG(LOG_COPY_NOT_SYNCED)) {
+        status = nq_log_sink_sync(&copying, m->sinks[1], from, m->synced_end); /* M1 */
+    }
+    if (status != NQ_OK) {
+        lose_copy(m, &copying);
+        return NQ_OK;
     }
     m->copied_end = m->synced_end;
     return NQ_OK;
@@ -135,14 +165,15 @@ static nq_lsn first(nq_log_sink *sink) {
 }
 
 static nq_lsn room_end(nq_log_sink *sink) {
-    nq_lsn ends[2] = {nq_log_sink_room_end(of(sink)->sinks[0]),
-                      nq_log_sink_room_end(of(sink)->sinks[1])};
-    return ends[0].value < ends[1].value ? ends[0] : ends[1];
+    const mirror *m = of(sink);
+    nq_lsn ends[2] = {nq_log_sink_room_end(m->sinks[0]), nq_log_sink_room_end(m->sinks[1])};
+    return is_lost(m) || ends[0].value < ends[1].value ? ends[0] : ends[1];
 }
 
 static nq_status extend(nq_ctx *ctx, nq_log_sink *sink, nq_lsn end) {
-    NQ_TRY(nq_log_sink_extend(ctx, of(sink)->sinks[0], end));
-    return nq_log_sink_extend(ctx, of(sink)->sinks[1], end);
+    mirror *m = of(sink);
+    NQ_TRY(nq_log_sink_extend(ctx, m->sinks[0], end));
+    return is_lost(m) ? NQ_OK : judge_room(ctx, m, nq_log_sink_extend(ctx, m->sinks[1], end));
 }
 
 static nq_status read_bytes(nq_ctx *ctx, nq_log_sink *sink, uint32_t copy, nq_lsn lsn,
@@ -157,15 +188,20 @@ static nq_status recycle(nq_ctx *ctx, nq_log_sink *sink, nq_lsn needed, nq_lsn s
     nq_mutex_lock(&m->turn);
     nq_status status = m->copied_end.value < needed.value ? catch_up(ctx, m) : NQ_OK;
     nq_mutex_unlock(&m->turn);
-    for (int i = 0; i < 2 && status == NQ_OK; i++) {
-        status = nq_log_sink_recycle(ctx, m->sinks[i], needed, spare_end);
+    if (status == NQ_OK) {
+        status = nq_log_sink_recycle(ctx, m->sinks[0], needed, spare_end);
+        m->sink.is_broken = m->sinks[0]->is_broken;
     }
-    return done(m, status);
+    if (status == NQ_OK && !is_lost(m)) {
+        status = judge_room(ctx, m, nq_log_sink_recycle(ctx, m->sinks[1], needed, spare_end));
+    }
+    return status;
 }
 
 static nq_status trim(nq_ctx *ctx, nq_log_sink *sink, nq_lsn end) {
-    NQ_TRY(nq_log_sink_trim(ctx, of(sink)->sinks[0], end));
-    return nq_log_sink_trim(ctx, of(sink)->sinks[1], end);
+    mirror *m = of(sink);
+    NQ_TRY(nq_log_sink_trim(ctx, m->sinks[0], end));
+    return is_lost(m) ? NQ_OK : judge_room(ctx, m, nq_log_sink_trim(ctx, m->sinks[1], end));
 }
 
 static void describe(const nq_log_sink *sink, uint32_t copy, nq_lsn lsn, char *out_text,

@@ -4,7 +4,11 @@
  * Never are both in flight: what the first sink has synced is copied to the second and synced there
  * before the first is written to again. So at any moment at least one of them is at rest and has
  * everything that was acknowledged. The price is a second write and sync for each sync of the log,
- * met by whoever writes next. */
+ * met by whoever writes next.
+ *
+ * When the second sink's device fails, the log goes on without it: nothing that was acknowledged
+ * depends on it. That is logged once and seen in the sink's `is_copy_lost`. What the copy then
+ * holds is an older log, which the next recovery brings up to date. */
 #ifndef NQ_STORAGE_WAL_LOG_MIRROR_H
 #define NQ_STORAGE_WAL_LOG_MIRROR_H
 

@@ -12,6 +12,8 @@
 #ifndef NQ_STORAGE_WAL_LOG_SINK_H
 #define NQ_STORAGE_WAL_LOG_SINK_H
 
+#include <stdatomic.h>
+
 #include "engine/ground/base/ctx.h"
 #include "engine/storage/wal/lsn.h"
 
@@ -41,9 +43,10 @@ typedef struct nq_log_sink_vtable {
 
 struct nq_log_sink {
     const nq_log_sink_vtable *vtable;
-    uint64_t segment_bytes; /* the unit of recycling and archiving; a multiple of the block */
-    uint32_t copy_count;    /* 1 to NQ_LOG_COPIES_MAX */
-    bool is_broken;         /* set with a failure after which nothing may be written any more */
+    uint64_t segment_bytes;   /* the unit of recycling and archiving; a multiple of the block */
+    uint32_t copy_count;      /* 1 to NQ_LOG_COPIES_MAX */
+    bool is_broken;           /* set with a failure after which nothing may be written any more */
+    atomic_bool is_copy_lost; /* a copy has failed and is written no more; the others go on */
 };
 
 /* NULL is ignored. */

@@ -94,7 +94,7 @@ static nq_status take(nq_ctx *ctx, nq_log_archive *base, const nq_log_segment_vi
     return NQ_OK;
 }
 
-static const nq_log_archive_vtable archive_vtable = {take};
+static const nq_log_archive_vtable archive_vtable = {.take = take};
 
 /* ---- A sink in which something happens beside a sync ---- */
 
