@@ -20,6 +20,10 @@ struct nq_app {
     uint16_t port;
 };
 
+static const char *path_or_none(const char *setting) {
+    return setting[0] == '\0' ? NULL : setting;
+}
+
 static nq_status open_database(nq_ctx *ctx, nq_app *app) {
     const nq_config *config = app->config;
     nq_database_options options = {
@@ -28,6 +32,9 @@ static nq_status open_database(nq_ctx *ctx, nq_app *app) {
         .checkpoint_log_bytes = config->storage_checkpoint_log_bytes,
         .statement_bytes_max = config->limit_statement_memory_bytes,
         .txn_bytes_max = config->limit_transaction_bytes,
+        .log_copy_directory = path_or_none(config->storage_log_copy),
+        .log_archive_directory = path_or_none(config->storage_log_archive),
+        .log_archive_bytes_max = config->storage_log_archive_wait_bytes,
     };
     nq_status status =
         nq_database_open(ctx, nq_vfs_posix(), config->data_dir, &options, &app->service.database);
@@ -117,6 +124,7 @@ static nq_status open_all(nq_ctx *ctx, nq_app *app, nq_app_stage *out_stage) {
     NQ_TRY(open_service(ctx, app));
     NQ_TRY(create_server(ctx, app));
     NQ_TRY(add_methods(ctx, app));
+    NQ_TRY(nq_readiness_add_parts(ctx, &app->service));
     *out_stage = NQ_STAGE_LISTEN;
     NQ_TRY(listen_everywhere(ctx, app));
     *out_stage = NQ_STAGE_START;

@@ -28,6 +28,14 @@ static void set_serving(nq_readiness *readiness, bool is_serving) {
     readiness->is_serving = is_serving;
 }
 
+/* Of the parts; a name that is not known is ignored. */
+static void set_parts(const nq_readiness *readiness) {
+    nq_log_state state = nq_database_log_state(readiness->service->database);
+    nq_server *server = readiness->service->server;
+    nq_server_set_serving(server, NQ_HEALTH_LOG_COPY, !state.is_copy_lost);
+    nq_server_set_serving(server, NQ_HEALTH_LOG_ARCHIVE, !state.is_archive_refusing);
+}
+
 static void note(nq_status health) {
     nq_event event;
     nq_event_begin(&event, NQ_EVENT_ERROR, "the database takes no writes any more: not serving");
@@ -48,9 +56,24 @@ static void watch(void *argument) {
             note(health);
             set_serving(readiness, false);
         }
+        set_parts(readiness);
         nq_mutex_lock(&readiness->mutex);
     }
     nq_mutex_unlock(&readiness->mutex);
+}
+
+nq_status nq_readiness_add_parts(nq_ctx *ctx, const nq_service *service) {
+    const struct {
+        const char *directory;
+        const char *name;
+    } parts[] = {{service->config->storage_log_copy, NQ_HEALTH_LOG_COPY},
+                 {service->config->storage_log_archive, NQ_HEALTH_LOG_ARCHIVE}};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (parts[i].directory[0] != '\0') {
+            NQ_TRY(nq_server_add_health(ctx, service->server, parts[i].name));
+        }
+    }
+    return NQ_OK;
 }
 
 nq_status nq_readiness_start(nq_ctx *ctx, const nq_service *service, nq_readiness **out_readiness) {
@@ -63,6 +86,7 @@ nq_status nq_readiness_start(nq_ctx *ctx, const nq_service *service, nq_readines
     nq_mutex_init(&readiness->mutex, NQ_LOCK_SERVICE_REGISTRY);
     nq_cond_init(&readiness->stop);
     set_serving(readiness, true);
+    set_parts(readiness);
     nq_status status = nq_thread_start(ctx, &readiness->thread, "readiness", watch, readiness);
     if (status != NQ_OK) {
         nq_cond_deinit(&readiness->stop);

@@ -456,6 +456,13 @@ void nq_server_destroy(nq_server *server) {
 
 /* ---- Looking ---- */
 
+nq_status nq_server_add_health(nq_ctx *ctx, nq_server *server, const char *name) {
+    if (server->health != NULL && !nq_health_add(server->health, name)) {
+        return nq_fail_no_memory(ctx, "the health of a part");
+    }
+    return NQ_OK;
+}
+
 void nq_server_set_serving(nq_server *server, const char *service, bool is_serving) {
     if (server->health != NULL) {
         nq_health_set(server->health, service, is_serving);

@@ -65,7 +65,11 @@ void nq_server_drain(nq_server *server, uint32_t grace_ms);
  * everything. NULL is allowed. */
 void nq_server_destroy(nq_server *server);
 
-/* ---- Health (grpc.health.v1). Services known are those of the method tables, and "" ---- */
+/* ---- Health (grpc.health.v1). Known are the services of the method tables, "", and others: ----
+ */
+
+/* Makes a name known that stands for a part of the server. Before start. */
+nq_status nq_server_add_health(nq_ctx *ctx, nq_server *server, const char *name);
 
 /* "" speaks for the whole server. Any thread. Everything is NOT_SERVING until first set; start sets
  * nothing. An unknown name is ignored. */
