@@ -149,6 +149,7 @@ typedef struct nq_page_source {
     /* The page, of generation `birth` (0: an unknown older one), is no longer part of the version.
      */
     nq_status (*give)(nq_ctx *ctx, void *user, nq_page_id page, uint64_t birth);
+    bool is_old_unread; /* nobody reads what is replaced: it need not stay in memory */
 } nq_page_source;
 
 /* Changes one tree on behalf of one generation. Keeps its place, so keys in order are cheap. After

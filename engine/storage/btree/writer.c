@@ -1,7 +1,7 @@
 /* Writer: one commit's changes to one tree.
  *
  * The path from the root to a leaf is pinned and owned: every page on it is of the writer's
- * generation, made by copying the old one, whose reference in the parent is changed on the way
+ * generation, made from the old one, whose reference in the parent is changed on the way
  * down. It is kept from one key to the next, and so is where its bounds stand: the next key of a
  * sorted batch needs no descent, or one from the lowest node that it shares with the path. */
 #include "engine/ground/base/assert.h"
@@ -55,21 +55,33 @@ static void set_parent_ref(nq_btree_writer *writer, uint32_t level, nq_page_ref 
     nq_node_set_child(writer->pins[level + 1].page, writer->positions[level + 1], ref);
 }
 
+/* Makes an older page one of the writer's generation, under a new id: by copying it, or where it
+ * stands if nobody wants to read the older one. */
+static nq_status renew(nq_ctx *ctx, nq_btree_writer *writer, nq_pin *pin) {
+    nq_page_id id;
+    NQ_TRY(writer->source->take(ctx, writer->source->user, &id));
+    if (writer->source->is_old_unread &&
+        nq_pool_rename(writer->pool, *pin, id, writer->generation)) {
+        return NQ_OK;
+    }
+    nq_pin copy;
+    NQ_TRY(nq_pool_pin_copy(ctx, writer->pool, id, writer->generation, pin->page, &copy));
+    nq_pool_unpin(writer->pool, pin);
+    *pin = copy;
+    return NQ_OK;
+}
+
 nq_status nq__btree_own(nq_ctx *ctx, nq_btree_writer *writer, uint32_t level) {
     nq_pin *pin = &writer->pins[level];
     if (pin->page->generation == writer->generation) {
         nq_pool_mark_dirty(writer->pool, *pin);
         return NQ_OK;
     }
-    nq_page_id id;
-    nq_pin copy;
-    NQ_TRY(writer->source->take(ctx, writer->source->user, &id));
-    NQ_TRY(nq_pool_pin_copy(ctx, writer->pool, id, writer->generation, pin->page, &copy));
-    writer->tree->page_count++;
-    nq_pin old = *pin;
-    *pin = copy;
-    set_parent_ref(writer, level, nq_page_ref_of(copy.page));
-    return nq__btree_page_drop(ctx, writer, &old);
+    nq_page_id old = {pin->page->id};
+    uint64_t birth = pin->page->generation;
+    NQ_TRY(renew(ctx, writer, pin));
+    set_parent_ref(writer, level, nq_page_ref_of(pin->page));
+    return writer->source->give(ctx, writer->source->user, old, birth);
 }
 
 /* ---- Finding the place ---- */

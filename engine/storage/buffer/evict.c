@@ -125,10 +125,7 @@ static nq_status write_and_claim(nq_ctx *ctx, nq_pool *pool, nq_frame *frame,
 /* Takes the page of a claimed frame out of the table. */
 static void empty(nq_pool *pool, nq_frame *frame) {
     nq__shelf_keep(pool, frame);
-    uint32_t page = atomic_load(&frame->page);
-    nq_mutex_lock(nq__pool_stripe(pool, page));
-    nq__pool_unlink(pool, frame); /* P1 */
-    nq_mutex_unlock(nq__pool_stripe(pool, page));
+    nq__pool_unlist(pool, frame);
 }
 
 /* `may_write`: for somebody who must have a frame, and waits for one as well. */

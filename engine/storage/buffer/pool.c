@@ -267,16 +267,28 @@ nq_status nq_pool_pin(nq_ctx *ctx, nq_pool *pool, nq_page_ref ref, nq_pin *out_p
 
 /* ---- New pages ---- */
 
-/* Makes a filled frame, EXCLUSIVE to us, the page's: dirty and pinned. `model`: the page that it
- * will replace, in memory, or NULL. */
-static nq_pin publish_new(nq_pool *pool, nq_frame *frame, nq_page_id id, uint64_t generation,
-                          const nq_page *model) {
+/* The frame's page is dirty and nowhere else. */
+static void set_new(nq_pool *pool, nq_frame *frame, uint64_t generation) {
     atomic_store(&frame->generation, generation);
     atomic_store(&frame->is_stored, false);
     atomic_store(&frame->is_unwanted, false);
     nq__frame_set_dirty(pool, frame, true);
+}
+
+/* Makes a frame that is in the order, EXCLUSIVE to us, the page's, pinned. */
+static void list_pinned(nq_pool *pool, nq_frame *frame, nq_page_id id) {
     nq_mutex_lock(nq__pool_stripe(pool, id.value));
     NQ_ASSERT(nq__pool_find(pool, id.value) == NULL);
+    nq__pool_link(pool, frame, id.value);
+    atomic_fetch_add(&frame->state, 1u - NQ__FRAME_EXCLUSIVE);
+    nq_mutex_unlock(nq__pool_stripe(pool, id.value));
+}
+
+/* Makes a filled frame, EXCLUSIVE to us, the page's: dirty and pinned. `model`: the page that it
+ * will replace, in memory, or NULL. */
+static nq_pin publish_new(nq_pool *pool, nq_frame *frame, nq_page_id id, uint64_t generation,
+                          const nq_page *model) {
+    set_new(pool, frame, generation);
     nq_mutex_lock(&pool->order_mutex);
     if (model != NULL) {
         nq_cache_insert_like(pool->order, nq__frame_slot(pool, frame),
@@ -285,9 +297,7 @@ static nq_pin publish_new(nq_pool *pool, nq_frame *frame, nq_page_id id, uint64_
         nq_cache_insert(pool->order, nq__frame_slot(pool, frame), id.value);
     }
     nq_mutex_unlock(&pool->order_mutex);
-    nq__pool_link(pool, frame, id.value);
-    atomic_fetch_add(&frame->state, 1u - NQ__FRAME_EXCLUSIVE);
-    nq_mutex_unlock(nq__pool_stripe(pool, id.value));
+    list_pinned(pool, frame, id);
     return (nq_pin){nq__frame_page(pool, frame), nq__frame_slot(pool, frame)};
 }
 
@@ -312,6 +322,24 @@ nq_status nq_pool_pin_copy(nq_ctx *ctx, nq_pool *pool, nq_page_id id, uint64_t g
     page->generation = generation;
     *out_pin = publish_new(pool, frame, id, generation, source);
     return NQ_OK;
+}
+
+bool nq_pool_rename(nq_pool *pool, nq_pin pin, nq_page_id id, uint64_t generation) {
+    nq_frame *frame = &pool->frames[pin.frame];
+    uint32_t ours = 1;
+    if (!atomic_compare_exchange_strong(&frame->state, &ours, NQ__FRAME_EXCLUSIVE)) {
+        return false;
+    }
+    if (atomic_load(&frame->is_dirty)) {
+        atomic_fetch_add(&frame->state, 1u - NQ__FRAME_EXCLUSIVE);
+        return false;
+    }
+    nq__pool_unlist(pool, frame);
+    pin.page->id = id.value;
+    pin.page->generation = generation;
+    set_new(pool, frame, generation);
+    list_pinned(pool, frame, id);
+    return true;
 }
 
 void nq_pool_mark_dirty(nq_pool *pool, nq_pin pin) {

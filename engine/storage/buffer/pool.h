@@ -56,6 +56,11 @@ nq_status nq_pool_pin_new(nq_ctx *ctx, nq_pool *pool, nq_page_id id, uint64_t ge
 nq_status nq_pool_pin_copy(nq_ctx *ctx, nq_pool *pool, nq_page_id id, uint64_t generation,
                            const nq_page *source, nq_pin *out_pin);
 
+/* A new page likewise, in the frame of an older generation of it that hardly anybody will read
+ * again: nothing is copied, and the older page is only where it is stored. False, and nothing has
+ * changed: it is dirty, or pinned by others than the caller. */
+bool nq_pool_rename(nq_pool *pool, nq_pin pin, nq_page_id id, uint64_t generation);
+
 /* Before changing a page of the running generation: whatever was written of it is out of date. */
 void nq_pool_mark_dirty(nq_pool *pool, nq_pin pin);
 

@@ -129,6 +129,9 @@ nq_frame *nq__pool_find(nq_pool *pool, uint32_t page);
 void nq__pool_link(nq_pool *pool, nq_frame *frame, uint32_t page);
 void nq__pool_unlink(nq_pool *pool, nq_frame *frame);
 
+/* Takes an EXCLUSIVE frame's page out of the table. */
+void nq__pool_unlist(nq_pool *pool, nq_frame *frame);
+
 static inline uint32_t nq__frame_slot(const nq_pool *pool, const nq_frame *frame) {
     return (uint32_t)(frame - pool->frames);
 }

@@ -56,3 +56,10 @@ void nq__pool_unlink(nq_pool *pool, nq_frame *frame) {
     atomic_store(&frame->page, 0);
     nq__frame_renew(frame); /* P9 */
 }
+
+void nq__pool_unlist(nq_pool *pool, nq_frame *frame) {
+    uint32_t page = atomic_load(&frame->page);
+    nq_mutex_lock(nq__pool_stripe(pool, page));
+    nq__pool_unlink(pool, frame); /* P1 */
+    nq_mutex_unlock(nq__pool_stripe(pool, page));
+}

@@ -61,7 +61,7 @@ static nq_status take_page(nq_ctx *ctx, void *user, nq_page_id *out_page) {
 
 static nq_status give_page(nq_ctx *ctx, void *user, nq_page_id page, uint64_t birth) {
     nq_apply *apply = user;
-    if (apply->is_unseen_before) {
+    if (apply->source.is_old_unread) {
         nq_pool_drop(apply->store->pool, page);
     }
     return nq__held_add(ctx, &apply->freed, (nq_held_page){birth, page.value});
@@ -75,7 +75,7 @@ nq_status nq__apply_begin(nq_ctx *ctx, nq_store *store, uint64_t generation, nq_
     }
     apply->version->generation = generation;
     apply->version->directory = store->newest->directory;
-    apply->source = (nq_page_source){apply, take_page, give_page};
+    apply->source = (nq_page_source){.user = apply, .take = take_page, .give = give_page};
     apply->is_begun = true;
     nq_btree_writer_init(&apply->directory, store->pool, &apply->source, apply->version->generation,
                          &apply->version->directory);

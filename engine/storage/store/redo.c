@@ -59,8 +59,8 @@ static nq_status begin(nq_ctx *ctx, nq_redo *redo, uint64_t generation) {
         return NQ_OK;
     }
     NQ_TRY(nq__apply_begin(ctx, redo->store, generation, &redo->apply));
-    redo->apply.may_use_reserve = true; /* it had room once */
-    redo->apply.is_unseen_before = true;
+    redo->apply.may_use_reserve = true;      /* it had room once */
+    redo->apply.source.is_old_unread = true; /* nobody has a snapshot yet */
     return NQ_OK;
 }
 

@@ -81,7 +81,7 @@ static nq_status begin(nq_ctx *ctx, nq_txn *txn) {
         return nq_fail_no_memory(ctx, "spilling a transaction");
     }
     nq__private_begin(txn->store, &txn->spill->pages);
-    txn->spill->source = (nq_page_source){txn->spill, take_page, give_page};
+    txn->spill->source = (nq_page_source){.user = txn->spill, .take = take_page, .give = give_page};
     return NQ_OK;
 }
 

@@ -216,8 +216,7 @@ typedef struct nq_apply {
     uint32_t tree_id;        /* the tree being written; 0: none */
     uint32_t promised_count; /* pages that there is room for, not taken yet */
     bool is_begun;
-    bool may_use_reserve;  /* it gives room back, or must not be refused */
-    bool is_unseen_before; /* nobody reads the version before: what is replaced leaves the cache */
+    bool may_use_reserve; /* it gives room back, or must not be refused */
 } nq_apply;
 
 /* What dirty pages will need when they are written must be there before `count` more of them are

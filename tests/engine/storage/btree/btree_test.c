@@ -62,7 +62,7 @@ static void set_up(fixture *f) {
         nq_pool_create(&f->ctx, f->pager, &(nq_pool_options){.cache_bytes = 4 << 20}, &f->pool),
         NQ_OK);
     f->next_page = 4;
-    f->source = (nq_page_source){f, take, give};
+    f->source = (nq_page_source){.user = f, .take = take, .give = give};
     f->sink = (nq_page_sink){f, take, write_page};
 }
 

@@ -122,6 +122,54 @@ static void a_dropped_page_leaves_its_frame_unless_it_is_dirty_or_pinned(void **
     tear_down(&f);
 }
 
+static void a_renamed_page_keeps_its_frame_and_what_is_stored_of_it(void **state) {
+    (void)state;
+    fixture f;
+    set_up(&f);
+    nq_pin pin;
+    uint64_t written;
+    make_page(&f, 4);
+    assert_int_equal(nq_pool_write_dirty(&f.ctx, f.pool, 1, &written), NQ_OK);
+    assert_int_equal(nq_pool_pin(&f.ctx, f.pool, (nq_page_ref){4, 1}, &pin), NQ_OK);
+    const nq_page *place = pin.page;
+    assert_true(nq_pool_rename(f.pool, pin, (nq_page_id){5}, 2));
+    assert_int_equal(nq_pool_dirty_count(f.pool), 1);
+    nq_pool_unpin(f.pool, &pin);
+    assert_int_equal(nq_pool_pin(&f.ctx, f.pool, (nq_page_ref){5, 2}, &pin), NQ_OK);
+    assert_ptr_equal(pin.page, place);
+    assert_true(holds_its_id(pin.page, 4));
+    nq_pool_unpin(f.pool, &pin);
+    assert_int_equal(nq_pool_pin(&f.ctx, f.pool, (nq_page_ref){4, 1}, &pin), NQ_OK);
+    assert_ptr_not_equal(pin.page, place);
+    assert_true(holds_its_id(pin.page, 4));
+    nq_pool_unpin(f.pool, &pin);
+    nq_pool_stats stats;
+    nq_pool_get_stats(f.pool, &stats);
+    assert_int_equal(stats.pages_read, 1);
+    tear_down(&f);
+}
+
+static void a_page_that_is_nowhere_else_or_anothers_too_is_not_renamed(void **state) {
+    (void)state;
+    fixture f;
+    set_up(&f);
+    nq_pin pin;
+    nq_pin another;
+    uint64_t written;
+    make_page(&f, 4);
+    assert_int_equal(nq_pool_pin(&f.ctx, f.pool, (nq_page_ref){4, 1}, &pin), NQ_OK);
+    assert_false(nq_pool_rename(f.pool, pin, (nq_page_id){5}, 2)); /* dirty */
+    assert_int_equal(nq_pool_write_dirty(&f.ctx, f.pool, 1, &written), NQ_OK);
+    assert_int_equal(nq_pool_pin(&f.ctx, f.pool, (nq_page_ref){4, 1}, &another), NQ_OK);
+    assert_false(nq_pool_rename(f.pool, pin, (nq_page_id){5}, 2));
+    nq_pool_unpin(f.pool, &another);
+    assert_int_equal(pin.page->id, 4);
+    assert_int_equal(nq_pool_dirty_count(f.pool), 0);
+    assert_true(nq_pool_rename(f.pool, pin, (nq_page_id){5}, 2));
+    nq_pool_unpin(f.pool, &pin);
+    tear_down(&f);
+}
+
 static void a_page_missed_soon_after_it_went_is_a_ghost_hit(void **state) {
     (void)state;
     fixture f;
@@ -424,6 +472,8 @@ int main(void) {
         cmocka_unit_test(a_scan_does_not_drive_out_what_is_asked_for_again),
         cmocka_unit_test(a_copy_inherits_the_standing_of_its_source),
         cmocka_unit_test(a_dropped_page_leaves_its_frame_unless_it_is_dirty_or_pinned),
+        cmocka_unit_test(a_renamed_page_keeps_its_frame_and_what_is_stored_of_it),
+        cmocka_unit_test(a_page_that_is_nowhere_else_or_anothers_too_is_not_renamed),
         cmocka_unit_test(a_page_missed_soon_after_it_went_is_a_ghost_hit),
         cmocka_unit_test(when_every_frame_is_pinned_the_next_is_refused),
         cmocka_unit_test(damage_on_disk_is_refused_and_the_rest_still_read),

@@ -360,6 +360,44 @@ static void a_long_commit_without_an_end_has_never_happened(void **state) {
     end_history(&h);
 }
 
+static void change_every_row(history *h, uint32_t rows) {
+    nq_txn *txn;
+    assert_int_equal(nq_txn_begin(&h->ctx, h->store, &(nq_txn_options){0}, &txn), NQ_OK);
+    for (uint32_t row = 0; row < rows; row++) {
+        put_row(h, txn, row, 'c');
+    }
+    assert_int_equal(nq_txn_commit(&h->ctx, txn, &(nq_commit_options){.durability = NQ_LAZY}, NULL),
+                     NQ_OK);
+}
+
+/* The checkpoint's leaves have become those of a version that is forgotten again: they are still
+ * what they were. */
+static void a_long_commit_without_an_end_leaves_the_rows_that_it_met(void **state) {
+    (void)state;
+    enum { ROWS = 40000 };
+    history h = {.rng = {1}};
+    nq_sim_options sim = {.seed = 1};
+    nq_ctx_init(&h.ctx, NULL);
+    assert_int_equal(nq_sim_vfs_create(&h.ctx, &sim, &h.disk), NQ_OK);
+    h.store = open_store(&h.ctx, h.disk, 16 << 20);
+    fill_tree(&h, ROWS);
+    assert_int_equal(nq_store_checkpoint(&h.ctx, h.store, NULL), NQ_OK);
+    sight before = see(&h, &h.ctx, h.store);
+    copies c = {.disk = h.disk};
+    nq_sim_vfs_set_observer(h.disk, take_copy, &c);
+    change_every_row(&h, ROWS);
+    nq_sim_vfs_set_observer(h.disk, NULL, NULL);
+    assert_true(c.count >= 2);
+    for (uint32_t i = 0; i < COPIES && c.taken[i] != NULL; i++) {
+        history after = h;
+        after.disk = c.taken[i];
+        assert_same(recover(&after, 1, false), before);
+        assert_same(recover(&after, 1 << 20, true), before);
+        nq_sim_vfs_destroy(c.taken[i]);
+    }
+    end_history(&h);
+}
+
 /* Threads read the leaves ahead, in a tree of more of them than they may be ahead, and of which the
  * changes meet some often, some not. */
 static void reading_ahead_changes_nothing(void **state) {
@@ -386,6 +424,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commits_replayed_together_come_out_as_they_were_made),
         cmocka_unit_test(a_long_commit_without_an_end_has_never_happened),
+        cmocka_unit_test(a_long_commit_without_an_end_leaves_the_rows_that_it_met),
         cmocka_unit_test(reading_ahead_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
