@@ -25,6 +25,7 @@ typedef enum nq_lock_rank {
     NQ_LOCK_STORE_CHECKPOINT,  /* one checkpoint at a time */
     NQ_LOCK_STORE_COMMIT,      /* commits take turns applying their writes */
     NQ_LOCK_STORE_READ_AHEAD,  /* which leaves recovery has read */
+    NQ_LOCK_STORE_BACKLOG,     /* whether recovery has ended, and who reads through it */
     NQ_LOCK_STORE_WAITS,       /* which transaction waits for whom */
     NQ_LOCK_STORE_TREES,       /* the table of tree locks */
     NQ_LOCK_STORE_WRITES,      /* a transaction's write set, from those who enter its row locks */

@@ -134,8 +134,11 @@ nq_status nq_store_checkpoint(nq_ctx *ctx, nq_store *store, nq_checkpoint_result
     nq_lsn lsn = {0};
     checkpoint c = {0};
     nq_mutex_lock(&store->checkpoint_mutex);
+    nq_status status = nq__backlog_await(ctx, store);
+    if (status == NQ_OK) {
+        status = nq__store_check_health(ctx, store);
+    }
     /* Most of the log's end is made durable before the commits are held up. */
-    nq_status status = nq__store_check_health(ctx, store);
     if (status == NQ_OK) {
         status = nq_log_sync(ctx, store->log, nq_log_end(store->log));
     }

@@ -249,10 +249,13 @@ static nq_status commit(nq_ctx *ctx, nq_txn *txn, const nq_commit_options *optio
                         nq_lsn *out_lsn) {
     extent size;
     NQ_TRY(check_request_size(ctx, options));
+    if (options->request_id.size != 0) {
+        NQ_TRY(nq__txn_settle(ctx, txn));
+    }
     NQ_TRY(nq__bulk_check(ctx, txn));
     NQ_TRY(nq__changes_settle(ctx, txn));
     NQ_TRY(measure(ctx, txn, &size));
-    *out_lsn = txn->snapshot->lsn;
+    *out_lsn = nq_txn_snapshot(txn);
     if (size.bytes == 0 && options->request_id.size == 0 && txn->bulks == NULL) {
         return NQ_OK;
     }
@@ -305,6 +308,7 @@ nq_status nq_store_find_request(nq_ctx *ctx, nq_store *store, nq_arena *arena, n
     if (request_id.size > REQUEST_ID_BYTES_MAX) {
         return NQ_OK;
     }
+    NQ_TRY(nq__backlog_await(ctx, store));
     nq_version *version = nq__version_acquire(store);
     bool exists;
     nq_status status = nq__request_find(ctx, store, version, request_id, nq_clock_realtime_us(),

@@ -54,6 +54,7 @@ static void deinit_locks(nq_store *store) {
 /* Lets go of whatever an open, even one that failed halfway, holds. */
 static void destroy(nq_store *store) {
     nq__keeper_stop(store);
+    nq__backlog_destroy(store->backlog);
     nq_log_close(store->log);
     for (nq_version *version = store->oldest; version != NULL;) {
         nq_version *newer = version->newer;
@@ -166,6 +167,7 @@ nq_status nq_store_open(nq_ctx *ctx, nq_vfs *vfs, const char *directory,
 
 nq_status nq_store_close(nq_ctx *ctx, nq_store *store) {
     NQ_ASSERT(atomic_load(&store->counters.open_txns) == 0 && nq__readers_count(store) == 0);
+    (void)nq__backlog_await(ctx, store); /* the store's health says it, too */
     nq__keeper_stop(store);
     store->has_checkpointer = false;
     store->has_syncer = false;

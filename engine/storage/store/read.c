@@ -31,7 +31,8 @@ static nq_status load_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_txn_tree 
     return NQ_OK;
 }
 
-nq_status nq__txn_get_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_txn_tree **out_tree) {
+/* As of the snapshot alone. */
+static nq_status get_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_txn_tree **out_tree) {
     nq_txn_tree *found = NULL;
     for (uint32_t i = 0; i < NQ__TXN_TREES; i++) {
         if (txn->trees[i].id == tree && txn->trees[i].is_cached) {
@@ -48,6 +49,11 @@ nq_status nq__txn_get_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_txn_tree 
     }
     *out_tree = found;
     return NQ_OK;
+}
+
+nq_status nq__txn_get_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_txn_tree **out_tree) {
+    NQ_TRY(nq__txn_settle(ctx, txn));
+    return get_tree(ctx, txn, tree, out_tree);
 }
 
 void nq__txn_forget_trees(nq_txn *txn) {
@@ -119,8 +125,15 @@ static nq_status note_point(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_bytes ke
 nq_status nq_txn_find(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bytes key,
                       nq_bytes *out_value) {
     *out_value = (nq_bytes){0};
+    if (__builtin_expect(txn->backlog != NULL, 0)) {
+        bool is_known;
+        NQ_TRY(nq__backlog_find(ctx, txn, tree.value, key, out_value, &is_known));
+        if (is_known) {
+            return NQ_OK;
+        }
+    }
     nq_txn_tree *found;
-    NQ_TRY(nq__txn_get_tree(ctx, txn, tree.value, &found));
+    NQ_TRY(get_tree(ctx, txn, tree.value, &found));
     if (key.size > NQ_STORE_KEY_BYTES_MAX) {
         return NQ_OK; /* no such key can have been put */
     }

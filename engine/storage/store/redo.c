@@ -50,6 +50,7 @@ void nq__redo_deinit(nq_redo *redo) {
     nq_heap_free(redo->changes);
     nq_heap_free(redo->requests);
     charge(redo, 0);
+    *redo = (nq_redo){.store = redo->store};
 }
 
 /* ---- Into the trees ---- */
@@ -69,7 +70,7 @@ static nq_status apply_change(nq_ctx *ctx, nq_redo *redo, const nq_redo_change *
         .kind = (nq_record_kind)change->kind,
         .tree = change->tree,
         .key = nq__redo_key(change),
-        .value = nq_bytes_of(change->bytes + change->key_bytes, change->value_bytes),
+        .value = nq__redo_value(change),
     };
     return nq__apply_record(ctx, &redo->apply, &record);
 }
@@ -121,8 +122,7 @@ static nq_status apply_tree(nq_ctx *ctx, nq_redo *redo, const nq_redo_change *ch
     return i == count ? NQ_OK : apply_keys(ctx, redo, changes + i, count - i, valid_from);
 }
 
-static nq_status apply_changes(nq_ctx *ctx, nq_redo *redo, nq_redo_change *changes,
-                               uint32_t count) {
+static nq_status sort(nq_ctx *ctx, nq_redo *redo, nq_redo_change *changes, uint32_t count) {
     nq_redo_change *scratch = nq_heap_alloc(count / 2 * sizeof *scratch);
     if (scratch == NULL) {
         return nq_fail_no_memory(ctx, "sorting what the log holds");
@@ -131,6 +131,12 @@ static nq_status apply_changes(nq_ctx *ctx, nq_redo *redo, nq_redo_change *chang
     charge(redo, held_bytes(redo) + count / 2 * sizeof *scratch);
     nq__redo_sort(changes, count, scratch);
     nq_heap_free(scratch);
+    return NQ_OK;
+}
+
+/* Sorted ones. */
+static nq_status apply_changes(nq_ctx *ctx, nq_redo *redo, const nq_redo_change *changes,
+                               uint32_t count) {
     for (uint32_t from = 0, to; from < count; from = to) {
         for (to = from + 1; to < count && changes[to].tree == changes[from].tree;) {
             to++;
@@ -140,11 +146,19 @@ static nq_status apply_changes(nq_ctx *ctx, nq_redo *redo, nq_redo_change *chang
     return NQ_OK;
 }
 
-/* What is gathered becomes a version. */
-static nq_status install(nq_ctx *ctx, nq_redo *redo) {
+nq_status nq__redo_sort_gathered(nq_ctx *ctx, nq_redo *redo) {
+    if (!redo->is_sorted) {
+        NQ_TRY(sort(ctx, redo, redo->changes, redo->committed_count));
+        redo->is_sorted = true;
+    }
+    return NQ_OK;
+}
+
+nq_status nq__redo_install(nq_ctx *ctx, nq_redo *redo) {
     if (redo->commit_count == 0) {
         return NQ_OK;
     }
+    NQ_TRY(nq__redo_sort_gathered(ctx, redo));
     NQ_TRY(begin(ctx, redo, redo->generation));
     NQ_TRY(apply_changes(ctx, redo, redo->changes, redo->committed_count));
     for (uint32_t i = 0; i < redo->request_count; i++) {
@@ -154,7 +168,6 @@ static nq_status install(nq_ctx *ctx, nq_redo *redo) {
     }
     NQ_TRY(nq__apply_finish(ctx, &redo->apply));
     nq__apply_install(&redo->apply, redo->end, false);
-    redo->store->recovered_commits += redo->commit_count;
     redo->commit_count = 0;
     return nq__version_publish(ctx, redo->store, redo->store->newest->generation);
 }
@@ -165,20 +178,24 @@ static void clear(nq_redo *redo) {
     redo->committed_mark = nq_arena_get_mark(&redo->arena);
     redo->count = redo->committed_count = redo->request_count = 0;
     redo->committed_bytes = redo->open_bytes = 0;
+    redo->is_sorted = false;
 }
 
 /* The commit that is being read is too long: what there is of it goes into the trees. */
 static nq_status apply_open(nq_ctx *ctx, nq_redo *redo) {
-    NQ_TRY(install(ctx, redo));
+    NQ_TRY(nq__redo_install(ctx, redo));
     NQ_TRY(begin(ctx, redo, redo->generation + 1));
-    NQ_TRY(apply_changes(ctx, redo, redo->changes + redo->committed_count,
-                         redo->count - redo->committed_count));
+    nq_redo_change *open = redo->changes + redo->committed_count;
+    uint32_t open_count = redo->count - redo->committed_count;
+    NQ_TRY(sort(ctx, redo, open, open_count));
+    NQ_TRY(apply_changes(ctx, redo, open, open_count));
     clear(redo);
     return NQ_OK;
 }
 
-nq_status nq__redo_finish(nq_ctx *ctx, nq_redo *redo) {
-    NQ_TRY(install(ctx, redo));
+/* What is gathered goes into the trees, and nothing of it stays. */
+static nq_status finish(nq_ctx *ctx, nq_redo *redo) {
+    NQ_TRY(nq__redo_install(ctx, redo));
     clear(redo);
     return NQ_OK;
 }
@@ -194,16 +211,6 @@ static void *with_room(void *items, size_t item_bytes, uint32_t count, uint32_t 
     void *grown = nq_heap_realloc(items, wanted * item_bytes);
     *count_max = grown == NULL ? *count_max : wanted;
     return grown;
-}
-
-static uint64_t load_head(nq_bytes key) {
-    uint8_t head[sizeof(uint64_t)] = {0};
-    if (key.size != 0) {
-        memcpy(head, key.data, key.size < sizeof head ? key.size : sizeof head);
-    }
-    uint64_t big_endian;
-    memcpy(&big_endian, head, sizeof big_endian);
-    return __builtin_bswap64(big_endian);
 }
 
 /* A record's key and value, one behind the other; NULL: there is no memory. */
@@ -229,7 +236,7 @@ nq_status nq__redo_add(nq_ctx *ctx, nq_redo *redo, const nq_log_record *record) 
     if (bytes == NULL) {
         return nq_fail_no_memory(ctx, "what the log holds");
     }
-    redo->changes[redo->count] = (nq_redo_change){.head = load_head(record->key),
+    redo->changes[redo->count] = (nq_redo_change){.head = nq__redo_head(record->key),
                                                   .bytes = bytes,
                                                   .value_bytes = (uint32_t)record->value.size,
                                                   .tree = record->tree,
@@ -270,12 +277,13 @@ nq_status nq__redo_commit(nq_ctx *ctx, nq_redo *redo, const nq_log_record *recor
     redo->generation = record->generation;
     redo->end = end;
     redo->commit_count++;
+    redo->store->recovered_commits++;
     redo->committed_count = redo->count;
     redo->committed_bytes += redo->open_bytes;
     redo->open_bytes = 0;
     redo->committed_mark = nq_arena_get_mark(&redo->arena);
     bool is_full = redo->apply.is_begun || redo->committed_bytes >= redo->bytes_max;
-    return is_full ? nq__redo_finish(ctx, redo) : NQ_OK;
+    return is_full ? finish(ctx, redo) : NQ_OK;
 }
 
 void nq__redo_forget_open(nq_redo *redo) {

@@ -33,6 +33,7 @@ typedef struct nq_redo {
     uint64_t committed_bytes, open_bytes;
     nq_arena_mark committed_mark;
     uint64_t commit_count; /* gathered */
+    bool is_sorted;        /* are the committed changes */
     uint64_t generation;   /* of the newest commit seen */
     nq_lsn end;            /* behind it */
     nq_apply apply;        /* begun: holds the first part of a commit too long to be gathered */
@@ -40,7 +41,7 @@ typedef struct nq_redo {
 
 void nq__redo_init(nq_redo *redo, nq_store *store);
 
-/* Forgets what is not in the trees yet. */
+/* Forgets what is not in the trees yet, and holds nothing more. */
 void nq__redo_deinit(nq_redo *redo);
 
 /* Gathers the next change of the log; copies what it borrows. */
@@ -55,10 +56,19 @@ void nq__redo_forget_open(nq_redo *redo);
 /* Whether there are any. */
 bool nq__redo_has_open(const nq_redo *redo);
 
-/* Everything committed goes into the trees, and is published. */
-nq_status nq__redo_finish(nq_ctx *ctx, nq_redo *redo);
+/* Everything committed goes into the trees, and is published; what was gathered stays. */
+nq_status nq__redo_install(nq_ctx *ctx, nq_redo *redo);
+
+/* Sorts what is committed: for nq__redo_find, and for nq__redo_install, which does it otherwise. */
+nq_status nq__redo_sort_gathered(nq_ctx *ctx, nq_redo *redo);
 
 /* ---- redo_sort.c ---- */
+
+/* The last change of a key among those sorted and committed; NULL: there is none. */
+const nq_redo_change *nq__redo_find(const nq_redo *redo, uint32_t tree, nq_bytes key);
+
+/* Whether the tree itself was made or dropped by any of them. */
+bool nq__redo_has_tree(const nq_redo *redo, uint32_t tree);
 
 /* Sorts by tree: first what happened to the tree itself, as it happened, then what happened to its
  * keys, by key and what happened later behind. `scratch` has room for half of them. */
@@ -70,6 +80,21 @@ static inline bool nq__redo_is_of_key(const nq_redo_change *change) {
 
 static inline nq_bytes nq__redo_key(const nq_redo_change *change) {
     return nq_bytes_of(change->bytes, change->key_bytes);
+}
+
+static inline nq_bytes nq__redo_value(const nq_redo_change *change) {
+    return nq_bytes_of(change->bytes + change->key_bytes, change->value_bytes);
+}
+
+/* The first bytes of a key as a number that orders likewise. */
+static inline uint64_t nq__redo_head(nq_bytes key) {
+    uint8_t head[sizeof(uint64_t)] = {0};
+    if (key.size != 0) {
+        memcpy(head, key.data, key.size < sizeof head ? key.size : sizeof head);
+    }
+    uint64_t big_endian;
+    memcpy(&big_endian, head, sizeof big_endian);
+    return __builtin_bswap64(big_endian);
 }
 
 #endif

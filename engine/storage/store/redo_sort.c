@@ -65,3 +65,55 @@ void nq__redo_sort(nq_redo_change *changes, uint32_t count, nq_redo_change *scra
         merge(changes, half, count, scratch);
     }
 }
+
+/* ---- Finding in what is sorted ---- */
+
+/* A key of a tree; or before all of them, behind what happened to the tree itself. */
+typedef struct place {
+    uint32_t tree;
+    bool is_of_key;
+    uint64_t head;
+    nq_bytes key;
+} place;
+
+static bool is_up_to(const nq_redo_change *change, const place *at) {
+    if (change->tree != at->tree) {
+        return change->tree < at->tree;
+    }
+    if (change->head != at->head) {
+        return change->head < at->head;
+    }
+    if (!nq__redo_is_of_key(change)) {
+        return true;
+    }
+    return at->is_of_key && nq_bytes_compare(nq__redo_key(change), at->key) <= 0;
+}
+
+/* The last change at or before a place; NULL: there is none. */
+static const nq_redo_change *last_up_to(const nq_redo *redo, const place *at) {
+    uint32_t from = 0;
+    uint32_t to = redo->committed_count;
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+        if (is_up_to(&redo->changes[middle], at)) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    return from == 0 ? NULL : &redo->changes[from - 1];
+}
+
+const nq_redo_change *nq__redo_find(const nq_redo *redo, uint32_t tree, nq_bytes key) {
+    const place at = {tree, true, nq__redo_head(key), key};
+    const nq_redo_change *change = last_up_to(redo, &at);
+    bool is_found = change != NULL && change->tree == tree && nq__redo_is_of_key(change) &&
+                    nq_bytes_equal(nq__redo_key(change), key);
+    return is_found ? change : NULL;
+}
+
+bool nq__redo_has_tree(const nq_redo *redo, uint32_t tree) {
+    const place at = {.tree = tree};
+    const nq_redo_change *change = last_up_to(redo, &at);
+    return change != NULL && change->tree == tree;
+}

@@ -1,7 +1,7 @@
 /* Replay: the commits behind the checkpoint, from the log into the trees. Records without a commit
  * behind them were never acknowledged; they are forgotten. */
 #include "engine/storage/page/bug.h"
-#include "engine/storage/store/redo_internal.h"
+#include "engine/storage/store/backlog_internal.h"
 
 static nq_status take(nq_ctx *ctx, nq_redo *redo, const nq_log_record *record, nq_lsn end) {
     switch (record->kind) {
@@ -17,7 +17,7 @@ static nq_status take(nq_ctx *ctx, nq_redo *redo, const nq_log_record *record, n
     }
 }
 
-static nq_status take_all(nq_ctx *ctx, nq_redo *redo) {
+static nq_status gather(nq_ctx *ctx, nq_redo *redo) {
     nq_log *log = redo->store->log;
     for (;;) {
         nq_log_record record;
@@ -33,16 +33,24 @@ static nq_status take_all(nq_ctx *ctx, nq_redo *redo) {
         const nq_log_record commit = {.kind = NQ_RECORD_COMMIT, .generation = redo->generation + 1};
         NQ_TRY(nq__redo_commit(ctx, redo, &commit, nq_log_end(log)));
     }
-    return nq__redo_finish(ctx, redo);
+    nq__redo_forget_open(redo);
+    return NQ_OK;
 }
 
 nq_status nq__replay(nq_ctx *ctx, nq_store *store) {
-    nq_redo redo;
-    nq__redo_init(&redo, store);
-    nq_status status = take_all(ctx, &redo);
-    nq__redo_deinit(&redo);
-    NQ_TRY(status);
+    store->backlog = nq__backlog_create(store);
+    if (store->backlog == NULL) {
+        return nq_fail_no_memory(ctx, "recovery");
+    }
+    nq_redo *redo = &store->backlog->redo;
+    NQ_TRY(gather(ctx, redo));
+    bool is_large = nq__backlog_is_large(store->backlog);
+    if (!is_large) {
+        NQ_TRY(nq__redo_install(ctx, redo));
+        nq__redo_deinit(redo);
+    }
     NQ_TRY(nq_log_start(ctx, store->log, &store->log_tail_bytes_cut));
-    return nq_log_recycle(ctx, store->log, (nq_lsn){store->root.lsn},
-                          store->options.checkpoint_log_bytes);
+    NQ_TRY(nq_log_recycle(ctx, store->log, (nq_lsn){store->root.lsn},
+                          store->options.checkpoint_log_bytes));
+    return is_large ? nq__backlog_start(ctx, store->backlog) : NQ_OK;
 }

@@ -64,6 +64,7 @@ typedef struct nq_version {
 /* ---- Readers ---- */
 
 typedef struct nq_txn nq_txn;
+typedef struct nq_backlog nq_backlog;
 
 /* Where a read-only transaction announces which version it reads, and so holds the seat. A line of
  * the processor's cache to itself, so that readers do not disturb each other. */
@@ -145,6 +146,9 @@ struct nq_store {
     bool has_stocker;
     nq_thread scrubber;
     bool has_scrubber;
+
+    nq_backlog *backlog;
+    _Atomic bool has_backlog; /* that is not in the trees yet */
 
     nq_store_counters counters;
     uint64_t recovered_commits;
@@ -302,6 +306,18 @@ nq_status nq__replay(nq_ctx *ctx, nq_store *store);
  * On failure *sink is NULL if it is gone. */
 nq_status nq__log_copy_join(nq_ctx *ctx, nq_store *store, const nq_log_segment_options *options,
                             nq_log_sink **sink);
+
+/* ---- backlog.c: what recovery has still to bring into the trees of an open store ---- */
+
+static inline bool nq__backlog_is_pending(const nq_store *store) {
+    return atomic_load_explicit(&store->has_backlog, memory_order_acquire);
+}
+
+/* Returns when all is in the trees, or fails with why that has failed. */
+nq_status nq__backlog_await(nq_ctx *ctx, nq_store *store);
+
+/* Waits for its thread. NULL is allowed. */
+void nq__backlog_destroy(nq_backlog *backlog);
 
 /* ---- scrub.c ---- */
 

@@ -44,16 +44,25 @@ void nq__txn_set_snapshot(nq_txn *txn, nq_version *snapshot) {
     nq__txn_forget_trees(txn);
 }
 
+/* What a new transaction reads. */
+static void take_snapshot(nq_txn *txn) {
+    if (nq__backlog_is_pending(txn->store) && nq__backlog_enter(txn)) {
+        return;
+    }
+    nq__txn_set_snapshot(txn, nq__version_acquire(txn->store));
+}
+
 nq_status nq_txn_begin(nq_ctx *ctx, nq_store *store, const nq_txn_options *options,
                        nq_txn **out_txn) {
-    nq_txn *txn = options->read_only ? nq__reader_begin(store) : NULL;
+    bool may_sit = options->read_only && !nq__backlog_is_pending(store);
+    nq_txn *txn = may_sit ? nq__reader_begin(store) : NULL;
     if (txn == NULL) {
         txn = nq__txn_create(store);
         if (txn == NULL) {
             *out_txn = NULL;
             return nq_fail_no_memory(ctx, "a transaction");
         }
-        nq__txn_set_snapshot(txn, nq__version_acquire(store));
+        take_snapshot(txn);
         atomic_fetch_add_explicit(&store->counters.open_txns, 1, memory_order_relaxed);
     }
     txn->options = *options;
@@ -87,6 +96,9 @@ void nq__txn_end(nq_txn *txn) {
         return;
     }
     nq__lock_release_all(txn);
+    if (txn->backlog != NULL) {
+        nq__backlog_leave(txn);
+    }
     nq__version_release(store, txn->snapshot);
     nq__spill_end(txn);
     nq__bulk_end_all(txn);
@@ -103,11 +115,15 @@ void nq_txn_rollback(nq_txn *txn) {
 }
 
 nq_lsn nq_txn_snapshot(const nq_txn *txn) {
-    return txn->snapshot->lsn;
+    return txn->backlog != NULL ? nq__backlog_lsn(txn->backlog) : txn->snapshot->lsn;
 }
 
 nq_status nq_txn_statement_begin(nq_ctx *ctx, nq_txn *txn) {
     nq_store *store = txn->store;
+    if (txn->backlog != NULL && nq__backlog_is_pending(store)) {
+        return NQ_OK;
+    }
+    NQ_TRY(nq__txn_settle(ctx, txn));
     if (txn->options.isolation != NQ_READ_COMMITTED ||
         atomic_load(&store->published_generation) == txn->snapshot->generation) {
         return NQ_OK;

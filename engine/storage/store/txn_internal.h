@@ -131,6 +131,8 @@ struct nq_txn {
     nq_store *store;
     nq_txn_options options;
     nq_version *snapshot;
+    nq_backlog
+        *backlog; /* read over the snapshot; NULL: none, as soon as it is written or scanned */
     nq_reader_seat *seat; /* which announces the snapshot; NULL: it is counted */
     nq_arena arena;       /* what lasts as long as the transaction */
     nq_arena writes_arena;
@@ -177,6 +179,25 @@ void nq__txn_destroy(nq_txn *txn);
 
 /* The caller has counted or announced the version; what was known of another is forgotten. */
 void nq__txn_set_snapshot(nq_txn *txn, nq_version *snapshot);
+
+/* ---- backlog.c: transactions that begin before recovery has ended ---- */
+
+/* The transaction, which has no snapshot, reads through the backlog. False: that has just ended. */
+bool nq__backlog_enter(nq_txn *txn);
+/* It ends. */
+void nq__backlog_leave(nq_txn *txn);
+/* Waits for the backlog; the transaction reads what that has become. */
+nq_status nq__backlog_await_for(nq_ctx *ctx, nq_txn *txn);
+/* Looks a key up; *out_is_known is false when the snapshot knows. Waits when it must. */
+nq_status nq__backlog_find(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_bytes key,
+                           nq_bytes *out_value, bool *out_is_known);
+/* What is read of it. */
+nq_lsn nq__backlog_lsn(const nq_backlog *backlog);
+
+/* Before anything but looking up keys: there is nothing over the snapshot any more. */
+static inline nq_status nq__txn_settle(nq_ctx *ctx, nq_txn *txn) {
+    return __builtin_expect(txn->backlog == NULL, 1) ? NQ_OK : nq__backlog_await_for(ctx, txn);
+}
 
 /* What is known of trees is looked up anew. */
 void nq__txn_forget_trees(nq_txn *txn);

@@ -93,6 +93,7 @@ static nq_status verify_rest(nq_ctx *ctx, verifier *v) {
 nq_status nq_store_verify(nq_ctx *ctx, nq_store *store) {
     verifier v = {.store = store};
     nq_status status;
+    NQ_TRY(nq__backlog_await(ctx, store));
     nq_mutex_lock(&store->checkpoint_mutex);
     nq_mutex_lock(&store->commit_mutex);
     const nq_version *version = store->newest;

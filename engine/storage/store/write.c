@@ -11,6 +11,7 @@ static nq_status check_may_write(nq_ctx *ctx, nq_txn *txn, nq_bytes key, nq_byte
     if (txn->options.read_only) {
         return nq_fail(ctx, NQ_READ_ONLY_TRANSACTION, "the transaction is read-only");
     }
+    NQ_TRY(nq__txn_settle(ctx, txn));
     NQ_TRY(nq__store_check_health(ctx, txn->store));
     if (key.size > NQ_STORE_KEY_BYTES_MAX) {
         return nq_fail(ctx, NQ_LIMIT_EXCEEDED, "a key of %zu bytes is longer than %d", key.size,
