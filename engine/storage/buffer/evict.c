@@ -122,12 +122,6 @@ static nq_status write_and_claim(nq_ctx *ctx, nq_pool *pool, nq_frame *frame,
     return NQ_OK;
 }
 
-/* Takes the page of a claimed frame out of the table. */
-static void empty(nq_pool *pool, nq_frame *frame) {
-    nq__shelf_keep(pool, frame);
-    nq__pool_unlist(pool, frame);
-}
-
 /* `may_write`: for somebody who must have a frame, and waits for one as well. */
 static nq_status evict_one(nq_ctx *ctx, nq_pool *pool, bool may_write, nq_frame **out_frame) {
     enum { ROUNDS_MAX = 1000 };
@@ -143,13 +137,15 @@ static nq_status evict_one(nq_ctx *ctx, nq_pool *pool, bool may_write, nq_frame 
             nq__pool_pause(&round);
             continue;
         }
-        if (!s.is_claimed) {
+        if (s.is_claimed) {
+            nq__shelf_keep(pool, frame);
+        } else {
             nq_status status = write_and_claim(ctx, pool, frame, &s.is_claimed);
             write_status = status != NQ_OK ? status : write_status;
             s.may_write = write_status == NQ_OK; /* then only a clean page can help */
         }
         if (s.is_claimed) {
-            empty(pool, frame);
+            nq__pool_unlist(pool, frame);
             *out_frame = frame;
             return NQ_OK;
         }

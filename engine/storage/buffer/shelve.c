@@ -3,8 +3,9 @@
  *
  *     disk --> frame <-- packed when evicted, unpacked when asked for --> shelf
  *
- * A page is in a frame or on the shelf, not in both. Packing one costs less than a tenth of reading
- * it.
+ * A page is in a frame or on the shelf, not in both. Packing one costs a tenth of reading it from a
+ * disk, but several times what reading it from the system's cache does: once the shelf is full only
+ * pages that were there not long ago, or went past it, are packed.
  *
  * H1 An image on the shelf is its page as it was last written: writing a page replaces or removes
  * it. A page in a frame may be newer, and is written before it leaves. H2 Whoever puts, takes or
@@ -81,7 +82,7 @@ void nq__shelf_note_write(nq_pool *pool, uint32_t page, const nq_pager_image *im
         return; /* H3 */
     }
     nq_mutex_lock(&pool->shelf_mutex);
-    if (image != NULL) {
+    if (image != NULL && nq_shelf_admits(pool->shelf, page)) {
         nq_shelf_put(pool->shelf, page, image->data, label_of(image));
     } else {
         nq_shelf_remove(pool->shelf, page);
@@ -89,15 +90,26 @@ void nq__shelf_note_write(nq_pool *pool, uint32_t page, const nq_pager_image *im
     nq_mutex_unlock(&pool->shelf_mutex);
 }
 
+static void put(nq_pool *pool, uint32_t page, const nq_pager_image *image) {
+    nq_mutex_lock(&pool->shelf_mutex);
+    nq_shelf_put(pool->shelf, page, image->data, label_of(image));
+    nq_mutex_unlock(&pool->shelf_mutex);
+}
+
+/* Whether a page that leaves its frame, as it was last written, is to be packed. */
+static bool is_wanted(nq_pool *pool, uint32_t page) {
+    nq_mutex_lock(&pool->shelf_mutex);
+    bool is_wanted = !nq_shelf_has(pool->shelf, page) && nq_shelf_admits(pool->shelf, page);
+    nq_mutex_unlock(&pool->shelf_mutex);
+    return is_wanted;
+}
+
 void nq__shelf_keep(nq_pool *pool, const nq_frame *frame) {
-    if (!is_open(pool)) {
-        return;
-    }
     uint32_t page = atomic_load(&frame->page);
-    if (!nq__shelf_has(pool, page)) {
+    if (is_open(pool) && is_wanted(pool, page)) {
         nq_pager_image image;
         nq_pager_pack(pool->pager, nq__frame_page(pool, frame), &image);
-        nq__shelf_note_write(pool, page, &image);
+        put(pool, page, &image);
     }
 }
 

@@ -219,12 +219,16 @@ void nq_cache_evict(nq_cache *cache, uint32_t slot, uint32_t id) {
     body->evictions++;
 }
 
-void nq_cache_lend(nq_cache *cache, uint32_t slot, uint32_t id) {
+void nq_cache_turn_away(nq_cache *cache, uint32_t id) {
     nq__cache *body = body_of(cache);
     if (body->rules->has_ghost) {
         nq__ghost_add(&body->ghost, id);
     }
-    nq__cache_dequeue(body, slot);
+}
+
+void nq_cache_lend(nq_cache *cache, uint32_t slot, uint32_t id) {
+    nq_cache_turn_away(cache, id);
+    nq__cache_dequeue(body_of(cache), slot);
 }
 
 bool nq_cache_remembers(const nq_cache *cache, uint32_t id) {

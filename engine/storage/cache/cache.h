@@ -96,6 +96,10 @@ uint32_t nq_cache_choose(nq_cache *cache, nq_cache_may_go may_go, void *user);
 /* The slot, chosen before, has been emptied of `id`. */
 void nq_cache_evict(nq_cache *cache, uint32_t slot, uint32_t id);
 
+/* `id` has not been let in: when it comes back it is remembered, if the policy remembers anything.
+ */
+void nq_cache_turn_away(nq_cache *cache, uint32_t id);
+
 /* What the slot held has been taken elsewhere because it is used; when it comes back it is
  * remembered, if the policy remembers anything. */
 void nq_cache_lend(nq_cache *cache, uint32_t slot, uint32_t id);

@@ -247,6 +247,20 @@ static bool evict(nq_shelf *shelf) {
 
 /* ---- What the owner does ---- */
 
+static bool has_room(const nq_shelf *shelf, uint32_t cells) {
+    return shelf->cells_used + cells <= shelf->capacity &&
+           (shelf->free_slot != 0 || shelf->slots_used < shelf->slot_count);
+}
+
+bool nq_shelf_admits(nq_shelf *shelf, uint32_t id) {
+    if (has_room(shelf, cells_of(NQ_SHELF_IMAGE_BYTES_MAX)) ||
+        nq_cache_remembers(shelf->order, id)) {
+        return true;
+    }
+    nq_cache_turn_away(shelf->order, id);
+    return false;
+}
+
 void nq_shelf_remove(nq_shelf *shelf, uint32_t id) {
     slot *s = find(shelf, id);
     if (s != NULL) {
@@ -259,8 +273,7 @@ void nq_shelf_put(nq_shelf *shelf, uint32_t id, const void *image, nq_shelf_labe
     NQ_ASSERT(id != 0 && label.bytes != 0 && label.bytes <= NQ_SHELF_IMAGE_BYTES_MAX);
     nq_shelf_remove(shelf, id);
     uint32_t needed = cells_of(label.bytes);
-    while (shelf->cells_used + needed > shelf->capacity ||
-           (shelf->free_slot == 0 && shelf->slots_used == shelf->slot_count)) {
+    while (!has_room(shelf, needed)) {
         if (!evict(shelf)) {
             return;
         }

@@ -2,7 +2,8 @@
  *
  * An image is kept in cells of 512 bytes, wherever some are free, so nothing fragments. Cells have
  * memory from their first use on until the shelf shrinks. Which image goes when room is needed is
- * S3-FIFO's choice (cache.h).
+ * S3-FIFO's choice (cache.h), and so is which newcomer is worth another's room: one that was here,
+ * or wanted to be, not long ago.
  *
  * The shelf does not know what the bytes mean and is not thread-safe: everything under the owner's
  * lock. It takes no memory for images before the first is put. */
@@ -38,6 +39,10 @@ uint64_t nq_shelf_bytes_beside(uint64_t bytes_max);
 void nq_shelf_set_capacity(nq_shelf *shelf, uint64_t bytes);
 uint64_t nq_shelf_capacity(const nq_shelf *shelf);
 
+/* Whether an image of `id` is worth putting: there is room for any, or it would be remembered. If
+ * not, it will be. */
+bool nq_shelf_admits(nq_shelf *shelf, uint32_t id);
+
 /* Keeps an image of `id`, which is not 0, in place of the one there was; when the shelf is too
  * small, only forgets that one. */
 void nq_shelf_put(nq_shelf *shelf, uint32_t id, const void *image, nq_shelf_label label);
@@ -47,7 +52,7 @@ bool nq_shelf_take(nq_shelf *shelf, uint32_t id, void *out_image, nq_shelf_label
 
 bool nq_shelf_has(const nq_shelf *shelf, uint32_t id);
 
-/* An image of it was let go of not long ago. */
+/* An image of it was let go of, or not admitted, not long ago. */
 bool nq_shelf_remembers(const nq_shelf *shelf, uint32_t id);
 
 /* An id without an image is allowed. */

@@ -127,6 +127,49 @@ static void images_that_come_back_outlive_a_stream_of_others(void **state) {
     nq_shelf_destroy(shelf);
 }
 
+static void a_shelf_with_room_admits_whatever_comes(void **state) {
+    (void)state;
+    nq_shelf *shelf = create(MIB);
+    for (uint32_t id = 1; id <= 200; id++) {
+        assert_true(nq_shelf_admits(shelf, id));
+        put_cold(shelf, id);
+    }
+    nq_shelf_destroy(shelf);
+}
+
+static void a_full_shelf_admits_what_has_asked_before(void **state) {
+    (void)state;
+    enum { FULL = 256, NEWCOMER = 1000, MANY = 2000 };
+    nq_shelf *shelf = create(MIB);
+    for (uint32_t id = 1; id <= FULL; id++) {
+        put_cold(shelf, id);
+    }
+    assert_false(nq_shelf_admits(shelf, NEWCOMER));
+    assert_true(nq_shelf_admits(shelf, NEWCOMER));
+    assert_true(nq_shelf_admits(shelf, NEWCOMER)); /* until it is put */
+    for (uint32_t id = NEWCOMER + 1; id < NEWCOMER + MANY; id++) {
+        assert_false(nq_shelf_admits(shelf, id));
+    }
+    assert_false(nq_shelf_admits(shelf, NEWCOMER)); /* that was long ago */
+    assert_int_equal(nq_shelf_get_stats(shelf).image_count, FULL);
+    nq_shelf_destroy(shelf);
+}
+
+static void what_was_taken_is_admitted_again(void **state) {
+    (void)state;
+    enum { FULL = 256, TAKEN = 7, ANOTHER = 1000 };
+    static uint8_t image[NQ_SHELF_IMAGE_BYTES_MAX];
+    nq_shelf *shelf = create(MIB);
+    nq_shelf_label label;
+    for (uint32_t id = 1; id <= FULL; id++) {
+        put_cold(shelf, id);
+    }
+    assert_true(nq_shelf_take(shelf, TAKEN, image, &label));
+    put_cold(shelf, ANOTHER);
+    assert_true(nq_shelf_admits(shelf, TAKEN));
+    nq_shelf_destroy(shelf);
+}
+
 static void what_went_not_long_ago_is_remembered(void **state) {
     (void)state;
     nq_shelf *shelf = create(MIB);
@@ -229,6 +272,9 @@ int main(void) {
         cmocka_unit_test(a_shelf_without_capacity_keeps_nothing),
         cmocka_unit_test(memory_is_used_to_the_last_cells),
         cmocka_unit_test(images_that_come_back_outlive_a_stream_of_others),
+        cmocka_unit_test(a_shelf_with_room_admits_whatever_comes),
+        cmocka_unit_test(a_full_shelf_admits_what_has_asked_before),
+        cmocka_unit_test(what_was_taken_is_admitted_again),
         cmocka_unit_test(what_went_not_long_ago_is_remembered),
         cmocka_unit_test(a_shelf_that_shrinks_gives_memory_back_and_keeps_what_fits),
         cmocka_unit_test(any_use_leaves_only_true_images),
