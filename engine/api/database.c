@@ -5,6 +5,7 @@
 #include "engine/ground/base/heap.h"
 #include "engine/ground/obs/metrics.h"
 #include "engine/ground/os/clock.h"
+#include "engine/storage/backup/restore.h"
 #include "engine/storage/upgrade/upgrade.h"
 
 enum { STATEMENT_BYTES_DEFAULT = 256 << 20 };
@@ -50,6 +51,9 @@ nq_status nq_database_open(nq_ctx *ctx, nq_vfs *vfs, const char *directory,
     nq_mutex_init(&database->mutex, NQ_LOCK_DATABASE);
     nq_cond_init(&database->requests_changed);
     nq_status status = nq_upgrade_prepare(ctx, vfs, directory);
+    if (status == NQ_OK) {
+        status = nq_restore_check(ctx, vfs, directory);
+    }
     if (status == NQ_OK) {
         status = make_archive(ctx, vfs, chosen, database);
         store_options.log_archive = database->log_archive == NULL

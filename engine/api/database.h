@@ -28,7 +28,8 @@ typedef struct nq_database_options {
 } nq_database_options;
 
 /* `options` and what it points to are borrowed during the call. A directory of an older format
- * fails with NQ_UPGRADE_NEEDED and is left alone (upgrade.h). */
+ * fails with NQ_UPGRADE_NEEDED and is left alone (upgrade.h), an unfinished restore with
+ * NQ_FILE_FOREIGN (restore.h). */
 nq_status nq_database_open(nq_ctx *ctx, nq_vfs *vfs, const char *directory,
                            const nq_database_options *options, nq_database **out_database);
 nq_status nq_database_close(nq_ctx *ctx, nq_database *database);

@@ -20,10 +20,6 @@ struct nq_app {
     uint16_t port;
 };
 
-static const char *path_or_none(const char *setting) {
-    return setting[0] == '\0' ? NULL : setting;
-}
-
 static nq_status open_database(nq_ctx *ctx, nq_app *app) {
     const nq_config *config = app->config;
     nq_database_options options = {
@@ -32,8 +28,8 @@ static nq_status open_database(nq_ctx *ctx, nq_app *app) {
         .checkpoint_log_bytes = config->storage_checkpoint_log_bytes,
         .statement_bytes_max = config->limit_statement_memory_bytes,
         .txn_bytes_max = config->limit_transaction_bytes,
-        .log_copy_directory = path_or_none(config->storage_log_copy),
-        .log_archive_directory = path_or_none(config->storage_log_archive),
+        .log_copy_directory = nq_config_text_or_null(config->storage_log_copy),
+        .log_archive_directory = nq_config_text_or_null(config->storage_log_archive),
         .log_archive_bytes_max = config->storage_log_archive_wait_bytes,
     };
     nq_status status =

@@ -6,7 +6,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "engine/api/restore.h"
 #include "engine/api/upgrade.h"
+#include "engine/data/value/datetime.h"
 #include "engine/ground/base/heap.h"
 #include "engine/ground/os/signal.h"
 #include "engine/ground/os/thread.h"
@@ -199,6 +201,44 @@ static int upgrade(nq_ctx *ctx, const nq_config *config) {
     return EXIT_DONE;
 }
 
+static void print_restored(const char *directory, const nq_database_restore_result *result) {
+    char text[40];
+    size_t bytes = nq_timestamp_print(result->time_us, text);
+    printf("%s is restored: %llu commits from %llu archived and %llu other segments, to position "
+           "%llu%s",
+           directory, (unsigned long long)result->commits,
+           (unsigned long long)result->archived_segments,
+           (unsigned long long)result->other_segments, (unsigned long long)result->lsn,
+           result->is_cut ? ", newer ones left out" : "");
+    if (result->time_us != 0) {
+        printf("; the last is of %.*s UTC", (int)bytes, text);
+    }
+    printf(".\nGive it a storage.log_archive of its own: it has a history of its own from here "
+           "on.\n");
+}
+
+static int restore(nq_ctx *ctx, const nq_config *config) {
+    nq_database_restore_options options = {.base = config->restore_base,
+                                           .archive =
+                                               nq_config_text_or_null(config->restore_archive),
+                                           .log = nq_config_text_or_null(config->restore_log),
+                                           .cache_bytes = config->storage_cache_bytes};
+    nq_database_restore_result result;
+    nq_status status = options.base[0] == '\0'
+                           ? nq_fail(ctx, NQ_INVALID_ARGUMENT, "--restore needs --restore-base")
+                           : nq_restore_until_parse(ctx, config->restore_until, &options);
+    if (status != NQ_OK) {
+        complain("configuration", &ctx->error);
+        return EXIT_CONFIG;
+    }
+    if (nq_database_restore(ctx, nq_vfs_posix(), config->data_dir, &options, &result) != NQ_OK) {
+        complain("cannot restore", &ctx->error);
+        return EXIT_DATABASE;
+    }
+    print_restored(config->data_dir, &result);
+    return EXIT_DONE;
+}
+
 static int run_command(nq_ctx *ctx, const nq_config *config, nq_config_command command) {
     switch (command) {
     case NQ_COMMAND_HELP:
@@ -212,6 +252,8 @@ static int run_command(nq_ctx *ctx, const nq_config *config, nq_config_command c
         return EXIT_DONE;
     case NQ_COMMAND_UPGRADE:
         return upgrade(ctx, config);
+    case NQ_COMMAND_RESTORE:
+        return restore(ctx, config);
     case NQ_COMMAND_PRINT_DEFAULT:
         nq_config_print_defaults(stdout);
         return EXIT_DONE;

@@ -73,6 +73,7 @@ typedef enum nq_config_command {
     NQ_COMMAND_VERSION,         /* --version */
     NQ_COMMAND_CHECK,           /* --check-config */
     NQ_COMMAND_UPGRADE,         /* --upgrade */
+    NQ_COMMAND_RESTORE,         /* --restore */
     NQ_COMMAND_PRINT_DEFAULT,   /* --print-default-config */
     NQ_COMMAND_PRINT_REFERENCE, /* --print-config-reference */
 } nq_config_command;
@@ -85,7 +86,7 @@ typedef struct nq_config_sources {
 } nq_config_sources;
 
 /* Fails with NQ_INVALID_ARGUMENT, saying where (flag, variable, or file and line) and what was
- * meant. A command other than RUN, CHECK and UPGRADE ends the reading: settings are then the
+ * meant. A command that needs no settings ends the reading: settings are then the
  * defaults. */
 nq_status nq_config_load(nq_ctx *ctx, nq_arena *arena, const nq_config_sources *sources,
                          nq_config *out_config, nq_config_command *out_command);
@@ -103,6 +104,11 @@ enum { NQ_CONFIG_HOST_BYTES = 256 };
  * false: it is none of these. */
 bool nq_config_split_address(const char *address, char host[NQ_CONFIG_HOST_BYTES],
                              uint16_t *out_port);
+
+/* A TEXT setting that is not set, which is empty, as NULL. */
+static inline const char *nq_config_text_or_null(const char *text) {
+    return text[0] == '\0' ? NULL : text;
+}
 
 /* The setting of this key, or NULL. */
 const nq_setting *nq_setting_find(nq_bytes key);

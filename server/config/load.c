@@ -17,6 +17,7 @@ static const command_flag command_flags[] = {
     {"--version", NQ_COMMAND_VERSION},
     {"--check-config", NQ_COMMAND_CHECK},
     {"--upgrade", NQ_COMMAND_UPGRADE},
+    {"--restore", NQ_COMMAND_RESTORE},
     {"--print-default-config", NQ_COMMAND_PRINT_DEFAULT},
     {"--print-config-reference", NQ_COMMAND_PRINT_REFERENCE},
 };
@@ -175,7 +176,7 @@ static bool is_command(const char *argument) {
 
 static bool needs_settings(nq_config_command command) {
     return command == NQ_COMMAND_RUN || command == NQ_COMMAND_CHECK ||
-           command == NQ_COMMAND_UPGRADE;
+           command == NQ_COMMAND_UPGRADE || command == NQ_COMMAND_RESTORE;
 }
 
 nq_status nq_config_load(nq_ctx *ctx, nq_arena *arena, const nq_config_sources *sources,

@@ -131,8 +131,9 @@ static nq_status read_exactly(nq_ctx *ctx, const nq__archive_file *file, uint64_
                               void *out_bytes, size_t size) {
     size_t got = 0;
     NQ_TRY(nq_file_read_at(ctx, file->file, offset, out_bytes, size, &got));
-    return got == size ? NQ_OK
-                       : fail_damaged(ctx, file->path, offset + got, "the archived segment ends");
+    return got == size
+               ? NQ_OK
+               : fail_damaged(ctx, file->path, offset + got, "the archived segment is cut off");
 }
 
 static nq_status check_footer(nq_ctx *ctx, const nq__archive *archive, uint64_t number,
@@ -157,8 +158,13 @@ static nq_status check_footer(nq_ctx *ctx, const nq__archive *archive, uint64_t 
 static nq_status open_checked(nq_ctx *ctx, const nq__archive *archive, uint64_t number,
                               nq__archive_file *file) {
     uint64_t crcs_bytes = table_bytes(archive->segment_bytes);
+    uint64_t bytes = 0;
     footer end;
     NQ_TRY(nq_vfs_open(ctx, archive->vfs, file->path, NQ_OPEN_READ_ONLY, &file->file));
+    NQ_TRY(nq_file_size(ctx, file->file, &bytes));
+    if (bytes < archive->segment_bytes + crcs_bytes + sizeof end) {
+        return fail_damaged(ctx, file->path, bytes, "the archived segment is cut off");
+    }
     NQ_TRY(check_footer(ctx, archive, number, file, &end));
     file->block_crcs = nq_heap_alloc(crcs_bytes);
     if (file->block_crcs == NULL) {

@@ -35,6 +35,11 @@ nq_status nq_log_open(nq_ctx *ctx, const nq_log_options *options, nq_lsn start, 
 nq_status nq_log_read(nq_ctx *ctx, nq_log *log, nq_log_record *out_record, nq_lsn *out_end,
                       bool *out_is_end);
 
+/* Before nq_log_start, instead of it: makes `end` the log's end, durably — where it was opened, if
+ * nothing was read, or behind the record that was read last. What follows is gone from every copy.
+ * The log can then only be closed, and opened anew. */
+nq_status nq_log_cut(nq_ctx *ctx, nq_log *log, nq_lsn end);
+
 /* After the last record was read: cuts what lies behind (*out_cut_bytes of an unfinished write),
  * makes everything read durable, and begins a new run with a durable NQ_RECORD_START. From here on
  * the log is appended to. */
