@@ -49,7 +49,12 @@ void nq__sim_inode_release(nq_sim_vfs *disk, nq__sim_inode *inode) {
         release_block(inode->blocks[i]);
     }
     nq_heap_free(inode->blocks);
+    nq_heap_free(inode->holes);
     nq_heap_free(inode);
+}
+
+static size_t hole_bytes(size_t hole_room) {
+    return hole_room / 8;
 }
 
 nq__sim_inode *nq__sim_inode_clone(nq_sim_vfs *copy, const nq__sim_inode *inode) {
@@ -62,6 +67,12 @@ nq__sim_inode *nq__sim_inode_clone(nq_sim_vfs *copy, const nq__sim_inode *inode)
     clone->block_count = inode->block_count;
     if (inode->block_count > 0) {
         clone->blocks = nq__sim_alloc(inode->block_count * sizeof(nq__sim_block *));
+    }
+    clone->hole_count = inode->hole_count;
+    clone->hole_room = inode->hole_room;
+    if (inode->hole_room > 0) {
+        clone->holes = nq__sim_alloc(hole_bytes(inode->hole_room));
+        memcpy(clone->holes, inode->holes, hole_bytes(inode->hole_room));
     }
     for (size_t i = 0; i < inode->block_count; i++) {
         clone->blocks[i] = inode->blocks[i];
@@ -179,6 +190,7 @@ static void zero_beyond(nq__sim_inode *inode, uint64_t size, bool on_disk) {
 
 void nq__sim_content_resize(nq__sim_inode *inode, uint64_t bytes) {
     if (bytes < inode->now_bytes) {
+        nq__sim_content_fill(inode, bytes, UINT64_MAX - bytes);
         zero_beyond(inode, bytes, false);
         if (bytes < inode->cut_bytes) {
             inode->cut_bytes = bytes;
@@ -338,6 +350,7 @@ void nq__sim_content_settle(nq_sim_vfs *disk, nq__sim_inode *inode, bool keeps_s
     zero_beyond(inode, size, true); /* I1 */
     inode->durable_bytes = size;
     inode->now_bytes = size;
+    nq__sim_content_fill(inode, size, UINT64_MAX - size);
     settled(inode);
     for (size_t i = first; i < inode->block_count; i++) {
         const nq__sim_block *block = inode->blocks[i];
@@ -345,6 +358,78 @@ void nq__sim_content_settle(nq_sim_vfs *disk, nq__sim_inode *inode, bool keeps_s
             memcpy(own_block(inode, i)->now, block->durable, SIM_BLOCK_BYTES);
         }
     }
+}
+
+/* ---- Holes ---- */
+
+enum { HOLE_ROOM_STEP = 512 }; /* blocks; a multiple of the bits of a word */
+
+static bool is_hole(const nq__sim_inode *inode, uint64_t index) {
+    return index < inode->hole_room && (inode->holes[index / 64] >> (index % 64) & 1) != 0;
+}
+
+static void set_hole(nq__sim_inode *inode, uint64_t index, bool is_one) {
+    if (is_hole(inode, index) != is_one) {
+        inode->holes[index / 64] ^= UINT64_C(1) << (index % 64);
+        inode->hole_count += is_one ? 1 : (size_t)-1;
+    }
+}
+
+static void make_hole_room(nq__sim_inode *inode, uint64_t end) {
+    if (end <= inode->hole_room) {
+        return;
+    }
+    size_t room = (size_t)(end + HOLE_ROOM_STEP - 1) / HOLE_ROOM_STEP * HOLE_ROOM_STEP;
+    uint64_t *holes = nq__sim_alloc(hole_bytes(room));
+    if (inode->hole_room > 0) {
+        memcpy(holes, inode->holes, hole_bytes(inode->hole_room));
+    }
+    nq_heap_free(inode->holes);
+    inode->holes = holes;
+    inode->hole_room = room;
+}
+
+void nq__sim_content_punch(nq__sim_inode *inode, uint64_t offset, uint64_t bytes) {
+    static const uint8_t zeros[SIM_BLOCK_BYTES];
+    uint64_t end = offset + bytes < inode->now_bytes ? offset + bytes : inode->now_bytes;
+    uint64_t first = (offset + SIM_BLOCK_BYTES - 1) / SIM_BLOCK_BYTES;
+    for (uint64_t at = offset; at < end;) {
+        uint64_t part = SIM_BLOCK_BYTES - at % SIM_BLOCK_BYTES;
+        part = part < end - at ? part : end - at;
+        nq__sim_content_write(inode, at, zeros, (size_t)part);
+        at += part;
+    }
+    make_hole_room(inode, end / SIM_BLOCK_BYTES);
+    for (uint64_t i = first; i < end / SIM_BLOCK_BYTES; i++) {
+        set_hole(inode, i, true);
+    }
+}
+
+/* Behind the last block that a range touches and that may be a hole. */
+static uint64_t holes_end(const nq__sim_inode *inode, uint64_t offset, uint64_t bytes) {
+    uint64_t end = (offset + bytes - 1) / SIM_BLOCK_BYTES + 1;
+    return bytes == 0 ? 0 : end < inode->hole_room ? end : inode->hole_room;
+}
+
+void nq__sim_content_fill(nq__sim_inode *inode, uint64_t offset, uint64_t bytes) {
+    uint64_t end = holes_end(inode, offset, bytes);
+    for (uint64_t i = offset / SIM_BLOCK_BYTES; i < end; i++) {
+        set_hole(inode, i, false);
+    }
+}
+
+uint64_t nq__sim_content_used_bytes(const nq__sim_inode *inode) {
+    return inode->now_bytes - (uint64_t)inode->hole_count * SIM_BLOCK_BYTES;
+}
+
+uint64_t nq__sim_content_lacking_bytes(const nq__sim_inode *inode, uint64_t offset,
+                                       uint64_t bytes) {
+    uint64_t lacking = offset + bytes > inode->now_bytes ? offset + bytes - inode->now_bytes : 0;
+    uint64_t end = holes_end(inode, offset, bytes);
+    for (uint64_t i = offset / SIM_BLOCK_BYTES; i < end; i++) {
+        lacking += is_hole(inode, i) ? SIM_BLOCK_BYTES : 0;
+    }
+    return lacking;
 }
 
 /* ---- Collateral damage ---- */

@@ -23,7 +23,8 @@ typedef struct nq__sim_block {
     _Atomic uint32_t references;      /* of inodes; more than one: nobody may change it */
 } nq__sim_block;
 
-/* A file or directory, whatever its names. Absent blocks are zeros everywhere. */
+/* A file or directory, whatever its names. Absent blocks are zeros everywhere, and take space like
+ * others: only holes take none. */
 typedef struct nq__sim_inode {
     struct nq__sim_inode *next;  /* in the disk's list of all */
     struct nq__sim_inode *clone; /* only while cloning */
@@ -35,6 +36,9 @@ typedef struct nq__sim_inode {
     uint64_t cut_bytes; /* the smallest size since the last sync, at most durable_bytes */
     nq__sim_block **blocks;
     size_t block_count;
+    uint64_t *holes; /* a bit per block, of the first hole_room */
+    size_t hole_room;
+    size_t hole_count;
     size_t dirty_low; /* blocks with dirty sectors are in [dirty_low, dirty_high) */
     size_t dirty_high;
 } nq__sim_inode;
@@ -122,6 +126,13 @@ void nq__sim_content_write(nq__sim_inode *inode, uint64_t offset, const uint8_t 
 void nq__sim_content_read(const nq__sim_inode *inode, uint64_t offset, uint8_t *out_data,
                           size_t bytes, bool is_stale);
 void nq__sim_content_resize(nq__sim_inode *inode, uint64_t bytes);
+/* [offset, offset + bytes) is zeros, and whole blocks of it take no space. */
+void nq__sim_content_punch(nq__sim_inode *inode, uint64_t offset, uint64_t bytes);
+/* [offset, offset + bytes) has no holes any more. */
+void nq__sim_content_fill(nq__sim_inode *inode, uint64_t offset, uint64_t bytes);
+/* The space that the file takes, and that which it would have to be given for a range of it. */
+uint64_t nq__sim_content_used_bytes(const nq__sim_inode *inode);
+uint64_t nq__sim_content_lacking_bytes(const nq__sim_inode *inode, uint64_t offset, uint64_t bytes);
 void nq__sim_content_sync(nq__sim_inode *inode);
 bool nq__sim_content_is_durable(const nq__sim_inode *inode);
 /* Some dirty block reaches the disk on its own. */

@@ -8,14 +8,17 @@
 static uint64_t used_bytes(const nq_sim_vfs *disk) {
     uint64_t used = 0;
     for (const nq__sim_inode *inode = disk->inodes; inode != NULL; inode = inode->next) {
-        used += inode->now_bytes;
+        used += nq__sim_content_used_bytes(inode);
     }
     return used;
 }
 
-static bool has_room(const nq_sim_vfs *disk, const nq__sim_inode *inode, uint64_t bytes) {
-    return disk->options.capacity_bytes == 0 || bytes <= inode->now_bytes ||
-           used_bytes(disk) + (bytes - inode->now_bytes) <= disk->options.capacity_bytes;
+/* Whether a range of the file has its space, or can be given it. */
+static bool has_room(const nq_sim_vfs *disk, const nq__sim_inode *inode, uint64_t offset,
+                     uint64_t bytes) {
+    uint64_t lacking = nq__sim_content_lacking_bytes(inode, offset, bytes);
+    return disk->options.capacity_bytes == 0 || lacking == 0 ||
+           used_bytes(disk) + lacking <= disk->options.capacity_bytes;
 }
 
 static void sim_close(nq_file *base) {
@@ -104,8 +107,9 @@ static void write_part(nq_sim_vfs *disk, nq__sim_inode *inode, uint64_t offset,
     for (size_t done = 0; done < bytes;) {
         size_t part = NQ_SIM_SECTOR_BYTES - (size_t)((offset + done) % NQ_SIM_SECTOR_BYTES);
         part = part < bytes - done ? part : bytes - done;
-        if (nq_rng_below(&disk->rng, 2) == 0 && has_room(disk, inode, offset + done + part)) {
+        if (nq_rng_below(&disk->rng, 2) == 0 && has_room(disk, inode, offset + done, part)) {
             nq__sim_content_write(inode, offset + done, source + done, part);
+            nq__sim_content_fill(inode, offset + done, part);
         }
         done += part;
     }
@@ -115,6 +119,7 @@ static void write_content(nq_sim_vfs *disk, nq__sim_inode *inode, uint64_t offse
                           const uint8_t *source, size_t bytes) {
     bool is_lost = nq__sim_strikes(disk, NQ_SIM_LOST_WRITE);
     uint64_t end = offset + bytes;
+    nq__sim_content_fill(inode, offset, bytes);
     if (!is_lost && nq__sim_strikes(disk, NQ_SIM_MISDIRECTED_WRITE)) {
         uint64_t place = misdirect(disk, inode, offset, bytes);
         is_lost = place == offset;
@@ -149,7 +154,7 @@ static nq_status sim_write_at(nq_ctx *ctx, nq_file *base, uint64_t offset, const
         status = nq__sim_fail(ctx, "write", file->path, "injected");
         goto done;
     }
-    if (!has_room(disk, inode, offset + bytes) || nq__sim_strikes(disk, NQ_SIM_WRITE_FULL)) {
+    if (!has_room(disk, inode, offset, bytes) || nq__sim_strikes(disk, NQ_SIM_WRITE_FULL)) {
         write_part(disk, inode, offset, source, bytes);
         status = nq_fail(ctx, NQ_DISK_FULL, "cannot write %s: no space is left", file->path);
         goto done;
@@ -199,8 +204,10 @@ static nq_status sim_size(nq_ctx *ctx, nq_file *base, uint64_t *out_bytes) {
     return nq__sim_leave(ctx, file->disk, file->path, was_exempt, is_cut, status);
 }
 
-/* truncate and allocate: the latter never makes a file shorter. */
-static nq_status resize(nq_ctx *ctx, nq__sim_file *file, uint64_t bytes, bool may_shrink) {
+/* truncate and allocate: `kept_bytes` of the file stay as they are, and what it is to have from
+ * there on has its space afterwards. */
+static nq_status resize(nq_ctx *ctx, nq__sim_file *file, uint64_t kept_bytes, uint64_t bytes,
+                        bool may_shrink) {
     nq_sim_vfs *disk = file->disk;
     nq__sim_inode *inode = file->inode;
     bool was_exempt;
@@ -212,28 +219,33 @@ static nq_status resize(nq_ctx *ctx, nq__sim_file *file, uint64_t bytes, bool ma
     disk->stats.others++;
     if (file->is_read_only) {
         status = nq__sim_fail(ctx, "resize", file->path, "it is open for reading only");
-    } else if (!has_room(disk, inode, bytes) || nq__sim_strikes(disk, NQ_SIM_WRITE_FULL)) {
+    } else if (!has_room(disk, inode, kept_bytes, bytes - kept_bytes) ||
+               nq__sim_strikes(disk, NQ_SIM_WRITE_FULL)) {
         status = nq_fail(ctx, NQ_DISK_FULL, "cannot resize %s: no space is left", file->path);
     } else if (may_shrink || bytes > inode->now_bytes) {
         nq__sim_content_resize(inode, bytes);
+    }
+    if (status == NQ_OK) {
+        nq__sim_content_fill(inode, kept_bytes, bytes - kept_bytes);
     }
 done:
     return nq__sim_leave(ctx, disk, file->path, was_exempt, is_cut, status);
 }
 
 static nq_status sim_truncate(nq_ctx *ctx, nq_file *base, uint64_t bytes) {
-    return resize(ctx, (nq__sim_file *)base, bytes, true);
+    nq__sim_file *file = (nq__sim_file *)base;
+    uint64_t now_bytes = file->inode->now_bytes;
+    return resize(ctx, file, now_bytes < bytes ? now_bytes : bytes, bytes, true);
 }
 
 static nq_status sim_allocate(nq_ctx *ctx, nq_file *base, uint64_t offset, uint64_t bytes,
                               bool *out_is_reserved) {
     *out_is_reserved = !((nq__sim_file *)base)->disk->options.cannot_reserve;
-    return resize(ctx, (nq__sim_file *)base, offset + bytes, false);
+    return resize(ctx, (nq__sim_file *)base, offset, offset + bytes, false);
 }
 
-/* Holes read as zeros; the disk's capacity goes on counting them. */
+/* A hole is there after a crash, whether its zeros are or not. */
 static void sim_discard(nq_file *base, uint64_t offset, uint64_t bytes) {
-    static const uint8_t zeros[1 << 16];
     nq__sim_file *file = (nq__sim_file *)base;
     bool was_exempt;
     bool is_cut;
@@ -241,11 +253,8 @@ static void sim_discard(nq_file *base, uint64_t offset, uint64_t bytes) {
     nq_ctx_init(&ctx, NULL);
     nq_status status = nq__sim_enter(&ctx, file->disk, file, file->path, &was_exempt, &is_cut);
     file->disk->stats.others++;
-    while (status == NQ_OK && bytes != 0) {
-        size_t part = bytes < sizeof zeros ? (size_t)bytes : sizeof zeros;
-        nq__sim_content_write(file->inode, offset, zeros, part);
-        offset += part;
-        bytes -= part;
+    if (status == NQ_OK) {
+        nq__sim_content_punch(file->inode, offset, bytes);
     }
     (void)nq__sim_leave(&ctx, file->disk, file->path, was_exempt, is_cut, status);
 }

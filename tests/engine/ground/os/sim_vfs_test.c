@@ -1,42 +1,11 @@
 /* The simulated disk keeps what vfs.h promises, breaks everything else, and does it again by seed.
  */
-#include "engine/ground/os/sim_vfs.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
-#include <string.h>
 
 #include "engine/ground/base/rng.h"
 #include "engine/ground/os/clock.h"
 #include "engine/ground/os/sim_clock.h"
-
-static nq_ctx ctx;
-
-static nq_sim_vfs *make_disk(const nq_sim_options *options) {
-    nq_sim_vfs *disk;
-    nq_ctx_init(&ctx, NULL);
-    assert_int_equal(nq_sim_vfs_create(&ctx, options, &disk), NQ_OK);
-    return disk;
-}
-
-static nq_file *open_file(nq_sim_vfs *disk, const char *path, uint32_t flags) {
-    nq_file *file;
-    assert_int_equal(nq_vfs_open(&ctx, nq_sim_vfs_as_vfs(disk), path, flags, &file), NQ_OK);
-    return file;
-}
-
-static void put(nq_file *file, uint64_t offset, char byte, size_t bytes) {
-    char data[64 << 10];
-    assert_true(bytes <= sizeof(data));
-    memset(data, byte, bytes);
-    assert_int_equal(nq_file_write_at(&ctx, file, offset, data, bytes), NQ_OK);
-}
+#include "tests/engine/ground/os/sim_fixture.h"
 
 static char get(nq_file *file, uint64_t offset) {
     char byte = '?';
@@ -45,35 +14,10 @@ static char get(nq_file *file, uint64_t offset) {
     return got == 1 ? byte : '!';
 }
 
-static uint64_t size_of(nq_file *file) {
-    uint64_t bytes;
-    assert_int_equal(nq_file_size(&ctx, file, &bytes), NQ_OK);
-    return bytes;
-}
-
 static bool exists(nq_sim_vfs *disk, const char *path) {
     bool is_there;
     assert_int_equal(nq_vfs_exists(&ctx, nq_sim_vfs_as_vfs(disk), path, &is_there), NQ_OK);
     return is_there;
-}
-
-static void sync_dir(nq_sim_vfs *disk, const char *path) {
-    assert_int_equal(nq_vfs_sync_dir(&ctx, nq_sim_vfs_as_vfs(disk), path), NQ_OK);
-}
-
-/* A file "a" of `bytes` times 'o', durable, and open. */
-static nq_file *make_durable(nq_sim_vfs *disk, size_t bytes) {
-    nq_file *file = open_file(disk, "a", NQ_OPEN_CREATE);
-    put(file, 0, 'o', bytes);
-    assert_int_equal(nq_file_sync_data(&ctx, file), NQ_OK);
-    sync_dir(disk, ".");
-    return file;
-}
-
-static nq_file *crash_and_reopen(nq_sim_vfs *disk, nq_file *file) {
-    nq_sim_vfs_crash(disk);
-    nq_file_close(file);
-    return open_file(disk, "a", 0);
 }
 
 static void what_was_written_is_read_back_with_holes_as_zeros(void **state) {
@@ -458,25 +402,6 @@ static void a_failed_sync_drops_pages_and_the_next_one_succeeds(void **state) {
     assert_in_range(dropped, 10, 50);
 }
 
-static void a_full_disk_says_so_and_takes_more_after_something_is_removed(void **state) {
-    (void)state;
-    nq_sim_vfs *disk = make_disk(&(nq_sim_options){.seed = 1, .capacity_bytes = 10000});
-    nq_file *file = open_file(disk, "a", NQ_OPEN_CREATE);
-    put(file, 0, 'x', 8000);
-    nq_file *other = open_file(disk, "b", NQ_OPEN_CREATE);
-    char data[4000] = {0};
-    assert_int_equal(nq_file_write_at(&ctx, other, 0, data, 4000), NQ_DISK_FULL);
-    bool is_reserved;
-    assert_int_equal(nq_file_allocate(&ctx, other, 0, 4000, &is_reserved), NQ_DISK_FULL);
-    put(file, 4000, 'y', 4000); /* needs no more room */
-    nq_file_close(file);
-    assert_int_equal(nq_vfs_unlink(&ctx, nq_sim_vfs_as_vfs(disk), "a"), NQ_OK);
-    sync_dir(disk, "."); /* until then the disk still holds it */
-    assert_int_equal(nq_file_write_at(&ctx, other, 0, data, 4000), NQ_OK);
-    nq_file_close(other);
-    nq_sim_vfs_destroy(disk);
-}
-
 static void faults_strike_once_when_scheduled(void **state) {
     (void)state;
     nq_sim_vfs *disk = make_disk(&(nq_sim_options){.seed = 9});
@@ -841,7 +766,6 @@ int main(void) {
         cmocka_unit_test(collateral_damage_stays_within_its_reach_of_the_whole_write),
         cmocka_unit_test(collateral_damage_is_near_every_write_that_awaits_a_sync_and_no_other),
         cmocka_unit_test(a_failed_sync_drops_pages_and_the_next_one_succeeds),
-        cmocka_unit_test(a_full_disk_says_so_and_takes_more_after_something_is_removed),
         cmocka_unit_test(faults_strike_once_when_scheduled),
         cmocka_unit_test(bad_sectors_stay_unreadable_until_they_are_written),
         cmocka_unit_test(what_is_discarded_is_zero_and_a_crash_spares_what_is_beside_it),

@@ -328,6 +328,50 @@ static void a_hole_without_space_does_not_hide_one_that_has(void **state) {
     pages_deinit(&p);
 }
 
+/* Another file of the disk takes so many bytes. */
+static void take_space(pages *p, uint64_t bytes) {
+    nq_file *other;
+    bool is_reserved;
+    must(p, nq_vfs_open(&p->ctx, nq_sim_vfs_as_vfs(p->disk), "other", NQ_OPEN_CREATE, &other));
+    must(p, nq_file_allocate(&p->ctx, other, 0, bytes, &is_reserved));
+    nq_file_close(other);
+}
+
+static void others_may_have_the_space_of_holes_and_not_what_was_promised(void **state) {
+    (void)state;
+    enum { MANY = 1000, PROMISED = 100, TOO_MANY = 900 };
+    static uint32_t ids[MANY];
+    pages p;
+    pages_init(&p, 1, 1);
+    p.generation = PAGES_DENSE;
+    for (int i = 0; i < MANY; i++) {
+        must(&p, pages_write(&p, &ids[i]));
+    }
+    must(&p, pages_checkpoint(&p));
+    for (int i = 0; i < MANY; i++) {
+        pages_retire(&p, ids[i]);
+    }
+    must(&p, pages_checkpoint(&p));
+    must(&p, nq_pager_promise(&p.ctx, p.pager, PROMISED, false));
+    nq_pager_trim(p.pager);
+    nq_pager_stats stats = stats_of(&p);
+    assert_true(stats.hole_bytes != 0);
+    nq_sim_vfs_set_capacity(p.disk, stats.file_bytes);
+    take_space(&p, stats.hole_bytes);
+    assert_int_equal(nq_pager_promise(&p.ctx, p.pager, TOO_MANY, false), NQ_DISK_FULL);
+    for (int i = 0; i < PROMISED; i++) {
+        must(&p, pages_write(&p, &ids[i]));
+    }
+    must(&p, pages_checkpoint(&p));
+    pages_reopen(&p);
+    expect(p.pager, &p.durable, NULL);
+    assert_int_equal(nq_pager_promise(&p.ctx, p.pager, TOO_MANY, false), NQ_DISK_FULL);
+    must(&p, nq_vfs_unlink(&p.ctx, nq_sim_vfs_as_vfs(p.disk), "other"));
+    must(&p, nq_vfs_sync_dir(&p.ctx, nq_sim_vfs_as_vfs(p.disk), "."));
+    must(&p, nq_pager_promise(&p.ctx, p.pager, TOO_MANY - PROMISED, true));
+    pages_deinit(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_written_is_read_before_and_after_restarts),
@@ -338,6 +382,7 @@ int main(void) {
         cmocka_unit_test(what_is_freed_is_given_back_and_taken_again),
         cmocka_unit_test(a_checkpoint_moves_nothing_while_most_of_the_segments_is_live),
         cmocka_unit_test(a_close_moves_only_what_frees_more_than_it_writes),
+        cmocka_unit_test(others_may_have_the_space_of_holes_and_not_what_was_promised),
         cmocka_unit_test(a_hole_without_space_does_not_hide_one_that_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
