@@ -30,8 +30,10 @@ void nq__backlog_destroy(nq_backlog *backlog) {
 
 /* ---- Users ---- */
 
-/* One user less; the last one of all leaves nothing behind. */
-static void leave(nq_backlog *backlog) {
+void nq__backlog_release(nq_backlog *backlog) {
+    if (backlog == NULL) {
+        return;
+    }
     nq_mutex_lock(&backlog->mutex);
     bool is_last = --backlog->user_count == 0;
     nq_mutex_unlock(&backlog->mutex);
@@ -57,7 +59,7 @@ bool nq__backlog_enter(nq_txn *txn) {
 }
 
 void nq__backlog_leave(nq_txn *txn) {
-    leave(txn->backlog);
+    nq__backlog_release(txn->backlog);
     txn->backlog = NULL;
 }
 
@@ -93,15 +95,23 @@ nq_status nq__backlog_await_for(nq_ctx *ctx, nq_txn *txn) {
 
 /* ---- Reading ---- */
 
+/* Where reads through the backlog would not do, or need not be any more, the transaction leaves it.
+ */
+static nq_status leave_unless_readable(nq_ctx *ctx, nq_txn *txn, uint32_t tree) {
+    bool is_validated = txn->options.isolation == NQ_SERIALIZABLE && !txn->options.read_only;
+    bool must_leave = is_validated || !nq__backlog_is_pending(txn->store) ||
+                      nq__redo_has_tree(&txn->backlog->redo, tree);
+    return must_leave ? nq__backlog_await_for(ctx, txn) : NQ_OK;
+}
+
 nq_status nq__backlog_find(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_bytes key,
                            nq_bytes *out_value, bool *out_is_known) {
     *out_is_known = false;
-    const nq_redo *redo = &txn->backlog->redo;
-    bool is_validated = txn->options.isolation == NQ_SERIALIZABLE && !txn->options.read_only;
-    if (is_validated || !nq__backlog_is_pending(txn->store) || nq__redo_has_tree(redo, tree)) {
-        return nq__backlog_await_for(ctx, txn);
+    NQ_TRY(leave_unless_readable(ctx, txn, tree));
+    if (txn->backlog == NULL) {
+        return NQ_OK;
     }
-    const nq_redo_change *change = nq__redo_find(redo, tree, key);
+    const nq_redo_change *change = nq__redo_find(&txn->backlog->redo, tree, key);
     if (change == NULL) {
         return NQ_OK;
     }
@@ -110,6 +120,45 @@ nq_status nq__backlog_find(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_bytes key
         *out_value = nq__redo_value(change);
     }
     return NQ_OK;
+}
+
+nq_status nq__backlog_prepare_scan(nq_ctx *ctx, nq_txn *txn, uint32_t tree) {
+    return txn->backlog == NULL ? NQ_OK : leave_unless_readable(ctx, txn, tree);
+}
+
+nq_backlog *nq__backlog_share(nq_txn *txn) {
+    nq_backlog *backlog = txn->backlog;
+    if (backlog != NULL) {
+        nq_mutex_lock(&backlog->mutex);
+        backlog->user_count++;
+        nq_mutex_unlock(&backlog->mutex);
+    }
+    return backlog;
+}
+
+static void stand_at(nq_own_cursor *cursor, uint32_t at) {
+    const nq_redo_change *change = nq__redo_at(&cursor->backlog->redo, cursor->tree, at);
+    cursor->change = at;
+    cursor->key = (nq_bytes){0};
+    cursor->write = (nq_own_write){0};
+    if (change != NULL) {
+        bool is_put = change->kind == NQ_RECORD_PUT;
+        cursor->key = nq__redo_key(change);
+        cursor->write = (nq_own_write){.kind = is_put ? NQ__WRITE_PUT : NQ__WRITE_REMOVE,
+                                       .value = nq__redo_value(change)};
+    }
+}
+
+void nq__backlog_seek(nq_own_cursor *cursor, nq_bytes key) {
+    const nq_redo *redo = &cursor->backlog->redo;
+    stand_at(cursor, cursor->is_reverse ? nq__redo_seek_before(redo, cursor->tree, key)
+                                        : nq__redo_seek(redo, cursor->tree, key));
+}
+
+void nq__backlog_next(nq_own_cursor *cursor) {
+    const nq_redo *redo = &cursor->backlog->redo;
+    stand_at(cursor, cursor->is_reverse ? nq__redo_previous(redo, cursor->change)
+                                        : nq__redo_next(redo, cursor->change));
 }
 
 nq_lsn nq__backlog_lsn(const nq_backlog *backlog) {
@@ -143,7 +192,7 @@ static void run(void *argument) {
     backlog->after = nq__version_acquire(store);
     end(backlog, NQ__BACKLOG_APPLIED);
     atomic_store(&store->has_backlog, false);
-    leave(backlog);
+    nq__backlog_release(backlog);
 }
 
 bool nq__backlog_is_large(const nq_backlog *backlog) {

@@ -1,14 +1,14 @@
 /* Backlog: what the log holds and the trees do not yet, behind a store that is open already.
  *
  * Reading the log is quick, and what it says of a key can be found there; bringing it into the
- * trees means reading most leaves. So a thread does the latter, and meanwhile whoever looks up
- * single keys finds them in the backlog or, if they are not there, in the trees before it (`base`).
- * Whatever else is asked of the store waits for the thread.
+ * trees means reading most leaves. So a thread does the latter, and meanwhile whoever reads finds
+ * keys in the backlog or, if they are not there, in the trees before it (`base`); a scan merges the
+ * two as it merges a transaction's own writes. Whatever else is asked of the store waits for the
+ * thread.
  *
  *   APPLYING --all is in the trees: `after` is published--> APPLIED
  *      |
- *      +-- a page cannot be read, no memory --> FAILED: the store is read-only, and what waits
- * fails
+ *      +-- it cannot be: the store is read-only, and what waits fails --> FAILED
  *
  * B1 Nobody commits or checkpoints before APPLIED: the trees that the backlog goes into are `base`.
  * B2 Its changes are sorted before anybody can see it and do not change as long as it has users; so
@@ -37,7 +37,7 @@ struct nq_backlog {
     nq_mutex mutex; /* guards what follows */
     nq_cond changed;
     nq_backlog_state state;
-    uint32_t user_count; /* transactions, and the thread until it has APPLIED all */
+    uint32_t user_count; /* transactions, scans, and the thread until it has APPLIED all */
 };
 
 /* An empty one, to be gathered into; NULL: no memory. */

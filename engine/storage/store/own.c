@@ -115,6 +115,10 @@ static nq_status seek_spilled(nq_ctx *ctx, nq_own_cursor *cursor, nq_bytes key) 
 }
 
 nq_status nq__own_cursor_seek(nq_ctx *ctx, nq_own_cursor *cursor, nq_bytes key) {
+    if (cursor->backlog != NULL) {
+        nq__backlog_seek(cursor, key);
+        return NQ_OK;
+    }
     const nq_write_set *writes = &cursor->txn->writes;
     const nq_write *write;
     if (!cursor->is_reverse) {
@@ -135,6 +139,10 @@ static nq_status step_spilled(nq_ctx *ctx, nq_own_cursor *cursor) {
 }
 
 nq_status nq__own_cursor_next(nq_ctx *ctx, nq_own_cursor *cursor) {
+    if (cursor->backlog != NULL) {
+        nq__backlog_next(cursor);
+        return NQ_OK;
+    }
     const nq_write *write = cursor->next;
     bool is_at_write = write != NULL && cursor->key.data == write->lock.key.data;
     if (cursor->spilled != NULL && cursor->spilled->is_at_entry) {

@@ -31,8 +31,7 @@ static nq_status load_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_txn_tree 
     return NQ_OK;
 }
 
-/* As of the snapshot alone. */
-static nq_status get_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_txn_tree **out_tree) {
+nq_status nq__txn_get_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_txn_tree **out_tree) {
     nq_txn_tree *found = NULL;
     for (uint32_t i = 0; i < NQ__TXN_TREES; i++) {
         if (txn->trees[i].id == tree && txn->trees[i].is_cached) {
@@ -49,11 +48,6 @@ static nq_status get_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_txn_tree *
     }
     *out_tree = found;
     return NQ_OK;
-}
-
-nq_status nq__txn_get_tree(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_txn_tree **out_tree) {
-    NQ_TRY(nq__txn_settle(ctx, txn));
-    return get_tree(ctx, txn, tree, out_tree);
 }
 
 void nq__txn_forget_trees(nq_txn *txn) {
@@ -133,7 +127,7 @@ nq_status nq_txn_find(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bytes key,
         }
     }
     nq_txn_tree *found;
-    NQ_TRY(get_tree(ctx, txn, tree.value, &found));
+    NQ_TRY(nq__txn_get_tree(ctx, txn, tree.value, &found));
     if (key.size > NQ_STORE_KEY_BYTES_MAX) {
         return NQ_OK; /* no such key can have been put */
     }
@@ -162,6 +156,7 @@ nq_status nq_txn_find(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bytes key,
 nq_status nq_txn_tree_stats(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_tree_stats *out_stats) {
     *out_stats = (nq_tree_stats){0};
     nq_txn_tree *found;
+    NQ_TRY(nq__txn_settle(ctx, txn));
     NQ_TRY(nq__txn_get_tree(ctx, txn, tree.value, &found));
     out_stats->entry_count = found->tree.entry_count;
     out_stats->page_count = found->tree.page_count;

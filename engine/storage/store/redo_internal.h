@@ -64,15 +64,27 @@ nq_status nq__redo_sort_gathered(nq_ctx *ctx, nq_redo *redo);
 
 /* ---- redo_sort.c ---- */
 
-/* The last change of a key among those sorted and committed; NULL: there is none. */
-const nq_redo_change *nq__redo_find(const nq_redo *redo, uint32_t tree, nq_bytes key);
+/* Sorts by tree: first what happened to the tree itself, as it happened, then what happened to its
+ * keys, by key and what happened later behind. `scratch` has room for half of them. */
+void nq__redo_sort(nq_redo_change *changes, uint32_t count, nq_redo_change *scratch);
+
+/* ---- redo_find.c: among the changes that are committed, once they are sorted ---- */
 
 /* Whether the tree itself was made or dropped by any of them. */
 bool nq__redo_has_tree(const nq_redo *redo, uint32_t tree);
 
-/* Sorts by tree: first what happened to the tree itself, as it happened, then what happened to its
- * keys, by key and what happened later behind. `scratch` has room for half of them. */
-void nq__redo_sort(nq_redo_change *changes, uint32_t count, nq_redo_change *scratch);
+/* The last change of a key; NULL: there is none. */
+const nq_redo_change *nq__redo_find(const nq_redo *redo, uint32_t tree, nq_bytes key);
+
+/* Walks the keys of a tree by the last change of each: to the first one >= `key` (NULL data: of
+ * all); to the last one < `key` (NULL data: of all); and on from a change where it stands. */
+uint32_t nq__redo_seek(const nq_redo *redo, uint32_t tree, nq_bytes key);
+uint32_t nq__redo_seek_before(const nq_redo *redo, uint32_t tree, nq_bytes key);
+uint32_t nq__redo_next(const nq_redo *redo, uint32_t at);
+uint32_t nq__redo_previous(const nq_redo *redo, uint32_t at);
+
+/* Where the walk stands; NULL: beyond the tree's keys. */
+const nq_redo_change *nq__redo_at(const nq_redo *redo, uint32_t tree, uint32_t at);
 
 static inline bool nq__redo_is_of_key(const nq_redo_change *change) {
     return change->kind == NQ_RECORD_PUT || change->kind == NQ_RECORD_REMOVE;

@@ -36,6 +36,7 @@ nq_status nq_scan_open(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, const nq_scan_
                        nq_scan **out_scan) {
     *out_scan = NULL;
     nq_txn_tree *found;
+    NQ_TRY(nq__backlog_prepare_scan(ctx, txn, tree.value));
     NQ_TRY(nq__txn_get_tree(ctx, txn, tree.value, &found));
     NQ_TRY(nq__txn_note_read(ctx, txn, tree.value, range->low, range->high));
     nq_scan *scan = nq_heap_alloc(sizeof *scan + range->low.size + range->high.size);
@@ -48,6 +49,7 @@ nq_status nq_scan_open(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, const nq_scan_
     scan->value = (nq_long_value){0};
     scan->list = (nq_node_list){0};
     nq__own_cursor_init(&scan->own, txn, tree.value, range->is_reverse);
+    scan->own.backlog = nq__backlog_share(txn);
     if (range->low.data != NULL) {
         memcpy(scan->bounds, range->low.data, range->low.size);
         scan->low = nq_bytes_of(scan->bounds, range->low.size);
@@ -73,6 +75,7 @@ void nq_scan_close(nq_scan *scan) {
     }
     nq_btree_cursor_deinit(&scan->cursor);
     nq__own_cursor_deinit(&scan->own);
+    nq__backlog_release(scan->own.backlog);
     *scan->link = scan->next;
     if (scan->next != NULL) {
         scan->next->link = scan->link;

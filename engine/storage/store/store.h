@@ -82,9 +82,10 @@ typedef struct nq_store_options {
  * NQ_DATABASE_LOCKED, NQ_FILE_FOREIGN, NQ_PAGE_CORRUPT, NQ_LOG_CORRUPT, NQ_IO_ERROR, NQ_DISK_FULL.
  *
  * A store with background threads whose log holds much is open when the log has been read, and
- * brings it into the trees behind that. Meanwhile transactions begin, and nq_txn_find answers as it
- * always will; everything else waits for the end of it. Should a page be damaged beyond repair
- * there, what waits fails with NQ_PAGE_CORRUPT, and the store is read-only (nq_store_health). */
+ * brings it into the trees behind that. Meanwhile transactions begin, find and scan what they
+ * always will; what writes or counts waits for the end of it. Should a page be damaged beyond
+ * repair there, what waits fails with NQ_PAGE_CORRUPT, and the store is read-only
+ * (nq_store_health). */
 nq_status nq_store_open(nq_ctx *ctx, nq_vfs *vfs, const char *directory,
                         const nq_store_options *options, nq_store **out_store);
 

@@ -194,7 +194,15 @@ nq_status nq__backlog_find(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_bytes key
 /* What is read of it. */
 nq_lsn nq__backlog_lsn(const nq_backlog *backlog);
 
-/* Before anything but looking up keys: there is nothing over the snapshot any more. */
+/* Before a scan: waits when it must. */
+nq_status nq__backlog_prepare_scan(nq_ctx *ctx, nq_txn *txn, uint32_t tree);
+/* The transaction's backlog and the snapshot under it, for as long as a scan needs them, whatever
+ * the transaction does; NULL: it has none. */
+nq_backlog *nq__backlog_share(nq_txn *txn);
+/* NULL is allowed. */
+void nq__backlog_release(nq_backlog *backlog);
+
+/* Before anything but reading: there is nothing over the snapshot any more. */
 static inline nq_status nq__txn_settle(nq_ctx *ctx, nq_txn *txn) {
     return __builtin_expect(txn->backlog == NULL, 1) ? NQ_OK : nq__backlog_await_for(ctx, txn);
 }
@@ -284,6 +292,8 @@ typedef struct nq_own_cursor {
     nq_bytes key;
     const nq_write *next;     /* in memory: at or beyond where it stands */
     nq_btree_cursor *spilled; /* likewise; NULL: nothing spilled */
+    nq_backlog *backlog; /* walked instead, by a transaction that has not written; NULL: none */
+    uint32_t change;     /* of the backlog, where it stands */
 } nq_own_cursor;
 
 void nq__own_cursor_init(nq_own_cursor *cursor, nq_txn *txn, uint32_t tree, bool is_reverse);
@@ -294,6 +304,10 @@ nq_status nq__own_cursor_seek(nq_ctx *ctx, nq_own_cursor *cursor, nq_bytes key);
 nq_status nq__own_cursor_next(nq_ctx *ctx, nq_own_cursor *cursor);
 /* Lets go of the page it stands on. */
 void nq__own_cursor_park(nq_own_cursor *cursor);
+
+/* The two for a cursor of the backlog; in backlog.c. */
+void nq__backlog_seek(nq_own_cursor *cursor, nq_bytes key);
+void nq__backlog_next(nq_own_cursor *cursor);
 
 /* ---- changes.c: everything a transaction has written, in order, as log records ---- */
 

@@ -145,8 +145,8 @@ static void tear_down(fixture *f) {
 
 /* What the row holds; 0: it is absent. */
 static char tag_of(uint32_t row) {
-    if (row == LONG_ROW) {
-        return 'c';
+    if (row >= LONG_ROW) {
+        return row == LONG_ROW ? 'c' : 0;
     }
     if (row % EVERY_CHANGED == 0) {
         return 'b';
@@ -178,6 +178,82 @@ static void assert_all_rows(fixture *f, nq_txn *txn) {
         assert_true(is_right(&f->ctx, txn, f->tree, row, tag_of(row)));
     }
     assert_true(is_right(&f->ctx, txn, f->new_tree, 0, 'd'));
+}
+
+/* ---- Scanning ---- */
+
+/* A scan, and the row that it must come to next. */
+typedef struct walk {
+    nq_scan *scan;
+    bool is_reverse;
+    int64_t next, end; /* in its direction */
+} walk;
+
+/* Over rows [low, high). */
+static walk begin_walk(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, uint32_t low, uint32_t high,
+                       bool is_reverse) {
+    char low_room[16];
+    char high_room[16];
+    const nq_scan_range range = {
+        .low = key_of(low_room, low), .high = key_of(high_room, high), .is_reverse = is_reverse};
+    walk w = {.is_reverse = is_reverse,
+              .next = is_reverse ? (int64_t)high - 1 : low,
+              .end = is_reverse ? (int64_t)low - 1 : high};
+    assert_int_equal(nq_scan_open(ctx, txn, tree, &range, &w.scan), NQ_OK);
+    return w;
+}
+
+/* To the next row that there is. */
+static void pass_absent(walk *w) {
+    while (w->next != w->end && tag_of((uint32_t)w->next) == 0) {
+        w->next += w->is_reverse ? -1 : 1;
+    }
+}
+
+static bool is_next(walk *w, nq_bytes key, nq_bytes value) {
+    char room[16];
+    pass_absent(w);
+    if (w->next == w->end) {
+        return key.data == NULL;
+    }
+    uint32_t row = (uint32_t)w->next;
+    w->next += w->is_reverse ? -1 : 1;
+    return key.data != NULL && nq_bytes_equal(key, key_of(room, row)) &&
+           value.size == (row == LONG_ROW ? LONG_BYTES : ROW_BYTES) &&
+           value.data[0] == tag_of(row) && value.data[value.size - 1] == tag_of(row);
+}
+
+/* Whether the next `rows` rows, or all to the end, are what they should be. */
+static bool walk_on(nq_ctx *ctx, walk *w, uint32_t rows) {
+    for (; rows > 0; rows--) {
+        nq_bytes key;
+        nq_bytes value;
+        if (nq_scan_next(ctx, w->scan, &key, &value) != NQ_OK || !is_next(w, key, value)) {
+            return false;
+        }
+        if (key.data == NULL) {
+            break;
+        }
+    }
+    return true;
+}
+
+static bool walk_on_in_batches(nq_ctx *ctx, walk *w) {
+    enum { BATCH = 64 };
+    nq_entry entries[BATCH];
+    uint32_t count;
+    do {
+        if (nq_scan_next_batch(ctx, w->scan, entries, BATCH, &count) != NQ_OK) {
+            return false;
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            if (!is_next(w, entries[i].key, entries[i].value)) {
+                return false;
+            }
+        }
+    } while (count != 0);
+    pass_absent(w);
+    return w->next == w->end;
 }
 
 /* ---- Tests ---- */
@@ -231,20 +307,27 @@ static void who_writes_waits_and_who_began_before_does_not_see_it(void **state) 
     tear_down(&f);
 }
 
-static uint32_t count_rows(fixture *f, nq_txn *txn) {
-    nq_scan *scan;
-    uint32_t count = 0;
-    assert_int_equal(nq_scan_open(&f->ctx, txn, f->tree, &(nq_scan_range){0}, &scan), NQ_OK);
-    for (;; count++) {
-        nq_bytes key;
-        nq_bytes value;
-        assert_int_equal(nq_scan_next(&f->ctx, scan, &key, &value), NQ_OK);
-        if (key.data == NULL) {
-            break;
-        }
+static void a_scan_that_began_before_goes_on_as_it_began(void **state) {
+    (void)state;
+    for (int is_reverse = 0; is_reverse <= 1; is_reverse++) {
+        fixture f;
+        nq_thread thread;
+        set_up(&f, true);
+        nq_txn *txn = begin(&f.ctx, f.store, false);
+        atomic_store(&f.is_held, false);
+        walk one = begin_walk(&f.ctx, txn, f.tree, 0, LONG_ROW + 1, is_reverse);
+        walk batches = begin_walk(&f.ctx, txn, f.tree, 5, LONG_ROW, is_reverse);
+        assert_true(walk_on(&f.ctx, &one, ROWS / 3));
+        assert_int_equal(nq_thread_start(&f.ctx, &thread, "writer", commit_a_row, &f), NQ_OK);
+        nq_thread_join(&thread);
+        put(&f, txn, f.new_tree, 1, 'e', ROW_BYTES);
+        assert_true(walk_on(&f.ctx, &one, UINT32_MAX));
+        assert_true(walk_on_in_batches(&f.ctx, &batches));
+        nq_scan_close(one.scan);
+        nq_scan_close(batches.scan);
+        nq_txn_rollback(txn);
+        tear_down(&f);
     }
-    nq_scan_close(scan);
-    return count;
 }
 
 static void what_waits_finds_what_the_log_has_made_of_the_trees(void **state) {
@@ -257,7 +340,8 @@ static void what_waits_finds_what_the_log_has_made_of_the_trees(void **state) {
         nq_txn *txn = begin(&f.ctx, f.store, false);
         switch (kind) {
         case 0:
-            assert_int_equal(count_rows(&f, txn), ROWS - ROWS / EVERY_REMOVED + 1);
+            assert_int_equal(nq_txn_tree_stats(&f.ctx, txn, f.new_tree, &stats), NQ_OK);
+            assert_int_equal(stats.entry_count, 1);
             break;
         case 1:
             assert_int_equal(nq_txn_tree_stats(&f.ctx, txn, f.tree, &stats), NQ_OK);
@@ -300,15 +384,14 @@ static void damage_that_the_log_meets_leaves_what_it_says_itself(void **state) {
     fixture f;
     char key[16];
     nq_bytes value;
-    nq_scan *scan;
+    nq_tree_stats tree_stats;
     set_up(&f, true);
     nq_store_stats stats;
     nq_store_get_stats(f.store, &stats);
     assert_true(nq_sim_vfs_wipe(f.disk, "db/data.nqdb", 0, stats.data_file_bytes));
     atomic_store(&f.is_held, false);
     nq_txn *txn = begin(&f.ctx, f.store, false);
-    assert_int_equal(nq_scan_open(&f.ctx, txn, f.tree, &(nq_scan_range){0}, &scan),
-                     NQ_PAGE_CORRUPT);
+    assert_int_equal(nq_txn_tree_stats(&f.ctx, txn, f.tree, &tree_stats), NQ_PAGE_CORRUPT);
     assert_int_equal(nq_txn_put(&f.ctx, txn, f.tree, key_of(key, 0), nq_bytes_of("", 0)),
                      NQ_PAGE_CORRUPT);
     assert_int_equal(nq_store_health(f.store), NQ_PAGE_CORRUPT);
@@ -333,10 +416,15 @@ static void read_often(void *argument) {
     nq_rng rng = {r->seed};
     for (int i = 0; i < FINDS;) {
         nq_txn *txn = begin(&ctx, r->f->store, nq_rng_below(&rng, 2) == 0);
+        uint32_t low = (uint32_t)nq_rng_below(&rng, ROWS);
+        walk w = begin_walk(&ctx, txn, r->f->tree, low, low + 100, nq_rng_below(&rng, 2) == 0);
+        r->wrong += !walk_on(&ctx, &w, (uint32_t)nq_rng_below(&rng, 100));
         for (uint64_t finds = nq_rng_below(&rng, 100); finds > 0; finds--, i++) {
             uint32_t row = (uint32_t)nq_rng_below(&rng, ROWS + 1);
             r->wrong += !is_right(&ctx, txn, r->f->tree, row, tag_of(row));
         }
+        r->wrong += !walk_on(&ctx, &w, UINT32_MAX);
+        nq_scan_close(w.scan);
         nq_txn_rollback(txn);
     }
 }
@@ -368,6 +456,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_are_found_before_the_log_is_in_the_trees),
         cmocka_unit_test(who_writes_waits_and_who_began_before_does_not_see_it),
+        cmocka_unit_test(a_scan_that_began_before_goes_on_as_it_began),
         cmocka_unit_test(what_waits_finds_what_the_log_has_made_of_the_trees),
         cmocka_unit_test(the_next_crash_meets_the_log_again),
         cmocka_unit_test(damage_that_the_log_meets_leaves_what_it_says_itself),
