@@ -64,13 +64,20 @@ bool nq__pool_is_full(nq_pool *pool) {
     return is_full;
 }
 
-void nq__pool_give_frame(nq_pool *pool, nq_frame *frame) {
-    if (nq__pool_retire_excess(pool, frame)) {
-        return;
-    }
+/* Makes the frame spare. False: more are live than may be. */
+static bool keep(nq_pool *pool, nq_frame *frame) {
     nq_mutex_lock(&pool->free_mutex);
-    push(&pool->spare, nq__frame_slot(pool, frame));
+    bool is_kept = !has_excess(pool);
+    if (is_kept) {
+        push(&pool->spare, nq__frame_slot(pool, frame));
+    }
     nq_mutex_unlock(&pool->free_mutex);
+    return is_kept;
+}
+
+void nq__pool_give_frame(nq_pool *pool, nq_frame *frame) {
+    while (!keep(pool, frame) && !nq__pool_retire_excess(pool, frame)) {
+    }
 }
 
 /* ---- The stock ---- */

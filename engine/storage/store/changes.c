@@ -4,7 +4,12 @@
 #include "engine/storage/store/txn_internal.h"
 
 void nq__changes_begin(nq_changes *changes, nq_txn *txn) {
-    *changes = (nq_changes){.txn = txn, .directory = nq__write_set_first(&txn->tree_writes)};
+    changes->txn = txn;
+    changes->directory = nq__write_set_first(&txn->tree_writes);
+    changes->row = txn->spilled == NULL ? nq__write_set_first(&txn->writes) : NULL;
+    changes->tree = 0;
+    changes->value = (nq_long_value){0};
+    changes->count = 0;
 }
 
 void nq__changes_end(nq_changes *changes) {
@@ -13,6 +18,45 @@ void nq__changes_end(nq_changes *changes) {
     }
     nq_heap_free(changes->value.data);
 }
+
+static nq_log_record *add_record(nq_changes *changes) {
+    return &changes->records[changes->count++];
+}
+
+/* ---- In memory ---- */
+
+static void list_directory(nq_changes *changes) {
+    for (; changes->directory != NULL && changes->count < NQ__CHANGES_BATCH;
+         changes->directory = changes->directory->next[0]) {
+        const nq_write *write = changes->directory;
+        if (write->kind != NQ__WRITE_NONE) {
+            *add_record(changes) = (nq_log_record){
+                .kind = write->kind == NQ__WRITE_PUT ? NQ_RECORD_TREE_CREATE : NQ_RECORD_TREE_DROP,
+                .tree = nq__tree_key_decode(write->lock.key)};
+        }
+    }
+}
+
+static void add_row(nq_changes *changes, nq_write_kind kind, uint32_t tree, nq_bytes key,
+                    nq_bytes value) {
+    *add_record(changes) =
+        (nq_log_record){.kind = kind == NQ__WRITE_PUT ? NQ_RECORD_PUT : NQ_RECORD_REMOVE,
+                        .tree = tree,
+                        .key = key,
+                        .value = kind == NQ__WRITE_PUT ? value : (nq_bytes){0}};
+}
+
+static void list_rows(nq_changes *changes) {
+    for (; changes->row != NULL && changes->count < NQ__CHANGES_BATCH;
+         changes->row = changes->row->next[0]) {
+        const nq_write *write = changes->row;
+        if (write->kind != NQ__WRITE_NONE) {
+            add_row(changes, write->kind, write->lock.tree, write->lock.key, write->value);
+        }
+    }
+}
+
+/* ---- In memory and spilled, one at a time: pages are borrowed ---- */
 
 /* The next tree after `tree` that has rows; 0: none. */
 static uint32_t next_tree(const nq_txn *txn, uint32_t tree) {
@@ -25,20 +69,6 @@ static uint32_t next_tree(const nq_txn *txn, uint32_t tree) {
         }
     }
     return next;
-}
-
-static bool next_of_directory(nq_changes *changes, nq_log_record *out_record) {
-    while (changes->directory != NULL) {
-        const nq_write *write = changes->directory;
-        changes->directory = write->next[0];
-        if (write->kind != NQ__WRITE_NONE) {
-            *out_record = (nq_log_record){
-                .kind = write->kind == NQ__WRITE_PUT ? NQ_RECORD_TREE_CREATE : NQ_RECORD_TREE_DROP,
-                .tree = nq__tree_key_decode(write->lock.key)};
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Leads the cursor to the next row, of whatever tree; it stands at none when all have been met. */
@@ -62,30 +92,26 @@ static nq_status advance(nq_ctx *ctx, nq_changes *changes) {
     return NQ_OK;
 }
 
-nq_status nq__changes_next(nq_ctx *ctx, nq_changes *changes, nq_log_record *out_record,
-                           bool *out_is_end) {
-    *out_is_end = false;
-    if (next_of_directory(changes, out_record)) {
-        return NQ_OK;
-    }
+static nq_status list_merged(nq_ctx *ctx, nq_changes *changes) {
     NQ_TRY(advance(ctx, changes));
     const nq_own_write *write = &changes->rows.write;
-    *out_is_end = write->kind == NQ__WRITE_NONE;
-    if (*out_is_end) {
+    if (write->kind == NQ__WRITE_NONE) {
         return NQ_OK;
     }
-    *out_record =
-        (nq_log_record){.kind = write->kind == NQ__WRITE_PUT ? NQ_RECORD_PUT : NQ_RECORD_REMOVE,
-                        .tree = changes->tree,
-                        .key = changes->rows.key};
+    nq_bytes value = write->value;
     if (write->is_long) {
-        return nq__value_load(ctx, changes->txn->store, write->value, &changes->value,
-                              &out_record->value);
+        NQ_TRY(nq__value_load(ctx, changes->txn->store, write->value, &changes->value, &value));
     }
-    if (write->kind == NQ__WRITE_PUT) {
-        out_record->value = write->value;
-    }
+    add_row(changes, write->kind, changes->tree, changes->rows.key, value);
     return NQ_OK;
+}
+
+nq_status nq__changes_next(nq_ctx *ctx, nq_changes *changes) {
+    changes->count = 0;
+    list_directory(changes);
+    list_rows(changes);
+    bool is_more = changes->count == 0 && changes->txn->spilled != NULL;
+    return is_more ? list_merged(ctx, changes) : NQ_OK;
 }
 
 /* ---- What will not be written ---- */

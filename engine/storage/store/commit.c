@@ -63,28 +63,50 @@ static void warm(nq_txn *txn, const nq_log_record *record, warming *w) {
     nq_btree_warm(&w->ctx, &w->warmer, record->key);
 }
 
-static nq_status measure(nq_ctx *ctx, nq_txn *txn, extent *out_extent) {
+/* What is done with the transaction's changes, some at a time, in order. */
+typedef nq_status (*take_changes)(nq_ctx *ctx, void *user, const nq_log_record *records,
+                                  uint32_t count);
+
+static nq_status visit_changes(nq_ctx *ctx, nq_txn *txn, take_changes take, void *user) {
     nq_changes changes;
-    nq_log_record record;
-    warming leaves;
-    nq_ctx_init(&leaves.ctx, NULL);
-    leaves.tree = 0;
-    bool is_end = false;
     nq_status status;
-    *out_extent = (extent){.gives_room_back = true};
     nq__changes_begin(&changes, txn);
     for (;;) {
-        NQ_CHECK(nq__changes_next(ctx, &changes, &record, &is_end));
-        if (is_end) {
+        NQ_CHECK(nq__changes_next(ctx, &changes));
+        if (changes.count == 0) {
             break;
         }
-        add(out_extent, &record);
-        warm(txn, &record, &leaves);
+        NQ_CHECK(take(ctx, user, changes.records, changes.count));
     }
-    end_warming(&leaves);
 done:
     nq__changes_end(&changes);
     return status;
+}
+
+typedef struct measuring {
+    nq_txn *txn;
+    extent *extent;
+    warming leaves;
+} measuring;
+
+static nq_status measure_some(nq_ctx *ctx, void *user, const nq_log_record *records,
+                              uint32_t count) {
+    (void)ctx;
+    measuring *m = user;
+    for (uint32_t i = 0; i < count; i++) {
+        add(m->extent, &records[i]);
+        warm(m->txn, &records[i], &m->leaves);
+    }
+    return NQ_OK;
+}
+
+static nq_status measure(nq_ctx *ctx, nq_txn *txn, extent *out_extent) {
+    *out_extent = (extent){.gives_room_back = true};
+    measuring m = {.txn = txn, .extent = out_extent};
+    nq_ctx_init(&m.leaves.ctx, NULL);
+    NQ_TRY(visit_changes(ctx, txn, measure_some, &m));
+    end_warming(&m.leaves);
+    return NQ_OK;
 }
 
 /* ---- The turn ---- */
@@ -118,29 +140,16 @@ static nq_status validate_reads(nq_ctx *ctx, nq_txn *txn) {
     return NQ_OK;
 }
 
-/* Hands every change to the trees, or to the log. */
-static nq_status write_changes(nq_ctx *ctx, nq_txn *txn, nq_apply *apply, nq_lsn *out_lsn) {
-    nq_changes changes;
-    nq_log_record record;
-    bool is_end = false;
-    nq_status status;
-    nq__changes_begin(&changes, txn);
-    for (;;) {
-        NQ_CHECK(nq__changes_next(ctx, &changes, &record, &is_end));
-        if (is_end) {
-            break;
-        }
-        NQ_CHECK(apply != NULL ? nq__apply_record(ctx, apply, &record)
-                               : nq_log_append(ctx, txn->store->log, &record, out_lsn));
+static nq_status apply_some(nq_ctx *ctx, void *user, const nq_log_record *records, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        NQ_TRY(nq__apply_record(ctx, user, &records[i]));
     }
-done:
-    nq__changes_end(&changes);
-    return status;
+    return NQ_OK;
 }
 
-static nq_status write_trees(nq_ctx *ctx, nq_txn *txn, nq_apply *apply, const nq_log_record *commit,
-                             nq_lsn *out_lsn) {
-    NQ_TRY(write_changes(ctx, txn, apply, out_lsn));
+static nq_status write_trees(nq_ctx *ctx, nq_txn *txn, nq_apply *apply,
+                             const nq_log_record *commit) {
+    NQ_TRY(visit_changes(ctx, txn, apply_some, apply));
     NQ_TRY(nq__bulk_apply(ctx, txn, apply));
     if (commit->key.size != 0) {
         NQ_TRY(nq__apply_request(ctx, apply, commit->key, commit->value, commit->time_us));
@@ -148,9 +157,15 @@ static nq_status write_trees(nq_ctx *ctx, nq_txn *txn, nq_apply *apply, const nq
     return nq__apply_finish(ctx, apply);
 }
 
+static nq_status log_some(nq_ctx *ctx, void *user, const nq_log_record *records, uint32_t count) {
+    nq_lsn end;
+    return nq_log_append(ctx, user, records, count, &end);
+}
+
 static nq_status write_log(nq_ctx *ctx, nq_txn *txn, const nq_log_record *commit, nq_lsn *out_lsn) {
-    NQ_TRY(write_changes(ctx, txn, NULL, out_lsn));
-    return nq_log_append(ctx, txn->store->log, commit, out_lsn);
+    nq_log *log = txn->store->log;
+    NQ_TRY(visit_changes(ctx, txn, log_some, log));
+    return nq_log_append(ctx, log, commit, 1, out_lsn);
 }
 
 static nq_status check_request(nq_ctx *ctx, nq_txn *txn, const nq_log_record *commit,
@@ -189,7 +204,7 @@ static nq_status take_turn(nq_ctx *ctx, nq_txn *txn, nq_log_record *commit, bool
     commit->generation = apply.version->generation;
     /* A failure of the trees leaves no trace, and the log, whose room is reserved, fails only for
      * good. */
-    NQ_CHECK(write_trees(ctx, txn, &apply, commit, out_lsn));
+    NQ_CHECK(write_trees(ctx, txn, &apply, commit));
     *out_generation = commit->generation;
     if (txn->bulks != NULL) {
         NQ_CHECK(nq__bulk_publish(ctx, txn, &apply, out_lsn));

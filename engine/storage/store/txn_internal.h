@@ -311,18 +311,23 @@ void nq__backlog_next(nq_own_cursor *cursor);
 
 /* ---- changes.c: everything a transaction has written, in order, as log records ---- */
 
+enum { NQ__CHANGES_BATCH = 64 };
+
 typedef struct nq_changes {
     nq_txn *txn;
     const nq_write *directory; /* the next tree that comes or goes */
-    uint32_t tree;             /* whose rows are being walked; 0: none */
+    const nq_write *row;       /* the next of those in memory, if nothing was spilled */
+    uint32_t tree;             /* whose rows are being walked, if something was; 0: none */
     nq_own_cursor rows;
     nq_long_value value;
+    uint32_t count; /* of the next */
+    nq_log_record records[NQ__CHANGES_BATCH];
 } nq_changes;
 
 void nq__changes_begin(nq_changes *changes, nq_txn *txn);
-/* The next record, borrowed until the next call. */
-nq_status nq__changes_next(nq_ctx *ctx, nq_changes *changes, nq_log_record *out_record,
-                           bool *out_is_end);
+/* Brings the next `count` records; 0: there are none left. What they refer to is borrowed until the
+ * next call. */
+nq_status nq__changes_next(nq_ctx *ctx, nq_changes *changes);
 void nq__changes_end(nq_changes *changes);
 
 /* Before a commit: a tree made and dropped by the transaction itself never was; writes to a dropped

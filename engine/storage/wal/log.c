@@ -95,7 +95,7 @@ nq_status nq_log_open(nq_ctx *ctx, const nq_log_options *options, nq_lsn start, 
 static nq_status append_start(nq_ctx *ctx, nq_log *log) {
     const nq_log_record record = {.kind = NQ_RECORD_START};
     nq_lsn end;
-    NQ_TRY(nq_log_append(ctx, log, &record, &end));
+    NQ_TRY(nq_log_append(ctx, log, &record, 1, &end));
     return NQ_HAS_BUG(START_NOT_SYNCED) ? nq_log_write(ctx, log, end) : nq_log_sync(ctx, log, end);
 }
 
@@ -229,25 +229,30 @@ static nq_status make_room(nq_ctx *ctx, nq_log *log, size_t bytes) {
     return log->failure.code == NQ_OK ? NQ_OK : nq__log_refuse(ctx, log);
 }
 
-static nq_lsn append(nq_log *log, const nq_log_record *record, size_t bytes) {
+static void append(nq_log *log, const nq_log_record *record, size_t bytes) {
     nq_log_buffer *buffer = &log->buffers[log->active];
     nq_lsn lsn = {buffer->lsn.value + buffer->size};
     nq_record_encode(record, lsn, log->key, buffer->bytes + buffer->size);
     buffer->size += bytes;
     buffer->record_count++;
     log->end.value = lsn.value + bytes;
-    log->bytes_appended += bytes;
-    return log->end;
 }
 
-nq_status nq_log_append(nq_ctx *ctx, nq_log *log, const nq_log_record *record, nq_lsn *out_end) {
-    *out_end = (nq_lsn){0};
-    size_t bytes = nq_record_bytes(record);
+nq_status nq_log_append(nq_ctx *ctx, nq_log *log, const nq_log_record *records, uint32_t count,
+                        nq_lsn *out_end) {
+    nq_status status = NQ_OK;
+    uint64_t total = 0;
     nq_mutex_lock(&log->mutex);
-    nq_status status = make_room(ctx, log, bytes);
-    if (status == NQ_OK) {
-        *out_end = append(log, record, bytes);
+    for (uint32_t i = 0; i < count && status == NQ_OK; i++) {
+        size_t bytes = nq_record_bytes(&records[i]);
+        status = make_room(ctx, log, bytes);
+        if (status == NQ_OK) {
+            append(log, &records[i], bytes);
+            total += bytes;
+        }
     }
+    log->bytes_appended += total;
+    *out_end = status == NQ_OK ? log->end : (nq_lsn){0};
     nq_mutex_unlock(&log->mutex);
     return status;
 }

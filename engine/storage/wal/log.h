@@ -58,9 +58,10 @@ nq_status nq_log_reserve(nq_ctx *ctx, nq_log *log, uint64_t bytes, size_t record
 bool nq_log_wants_segment(nq_log *log);
 nq_status nq_log_add_segment(nq_ctx *ctx, nq_log *log);
 
-/* Appends one reserved record and returns the position behind it. Appenders take turns outside. May
- * write out a full buffer. A failure means that the log has failed. */
-nq_status nq_log_append(nq_ctx *ctx, nq_log *log, const nq_log_record *record, nq_lsn *out_end);
+/* Appends reserved records, at least one, and returns the position behind them. Appenders take
+ * turns outside. May write out a full buffer. A failure means that the log has failed. */
+nq_status nq_log_append(nq_ctx *ctx, nq_log *log, const nq_log_record *records, uint32_t count,
+                        nq_lsn *out_end);
 
 /* Returns when the sink has everything before `lsn`: the end of the process no longer matters. */
 nq_status nq_log_write(nq_ctx *ctx, nq_log *log, nq_lsn lsn);

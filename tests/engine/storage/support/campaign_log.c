@@ -187,7 +187,7 @@ static nq_status append(log_run *run, size_t value_bytes) {
     NQ_TRY(nq_log_reserve(&run->ctx, run->log, bytes, bytes));
     run->appended++;
     run->lives[run->appended] = run->life;
-    return nq_log_append(&run->ctx, run->log, &record, &run->ends[run->appended]);
+    return nq_log_append(&run->ctx, run->log, &record, 1, &run->ends[run->appended]);
 }
 
 static nq_status append_some(log_run *run) {

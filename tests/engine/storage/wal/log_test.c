@@ -83,7 +83,7 @@ static nq_lsn append(fixture *f, size_t value_bytes) {
     nq_lsn end;
     size_t bytes = nq_record_bytes(&record);
     assert_int_equal(nq_log_reserve(&f->ctx, f->log, bytes, bytes), NQ_OK);
-    assert_int_equal(nq_log_append(&f->ctx, f->log, &record, &end), NQ_OK);
+    assert_int_equal(nq_log_append(&f->ctx, f->log, &record, 1, &end), NQ_OK);
     return end;
 }
 
@@ -125,6 +125,36 @@ static nq_lsn append_and_write(fixture *f, size_t value_bytes) {
     nq_lsn end = append(f, value_bytes);
     assert_int_equal(nq_log_write(&f->ctx, f->log, end), NQ_OK);
     return end;
+}
+
+static void records_appended_together_are_read_back_one_by_one(void **state) {
+    fixture *f = *state;
+    enum { RECORDS = 9, VALUE_BYTES = 300 << 10 }; /* more than a buffer holds */
+    static uint8_t value[VALUE_BYTES];
+    nq_log_record records[RECORDS];
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        records[i] = (nq_log_record){.kind = NQ_RECORD_PUT,
+                                     .tree = 1 + i,
+                                     .key = NQ_BYTES_LITERAL("k"),
+                                     .value = nq_bytes_of(value, VALUE_BYTES)};
+        bytes += nq_record_bytes(&records[i]);
+    }
+    nq_log_stats before;
+    nq_log_stats after;
+    nq_log_get_stats(f->log, &before);
+    assert_int_equal(nq_log_reserve(&f->ctx, f->log, bytes, nq_record_bytes(&records[0])), NQ_OK);
+    nq_lsn end;
+    assert_int_equal(nq_log_append(&f->ctx, f->log, records, RECORDS, &end), NQ_OK);
+    assert_int_equal(nq_log_end(f->log).value, end.value);
+    nq_log_get_stats(f->log, &after);
+    assert_int_equal(after.bytes_appended - before.bytes_appended, bytes);
+    assert_int_equal(nq_log_sync(&f->ctx, f->log, end), NQ_OK);
+    nq_sim_vfs_cut_power(f->disk);
+    nq_log_close(f->log);
+    nq_sim_vfs_restart(f->disk);
+    assert_int_equal(reopen(f, (nq_lsn){0}), RECORDS);
+    assert_int_equal(f->end.value, end.value);
 }
 
 /* Puts a copy of the disk in its place as it is, page cache included: the process has ended. */
@@ -414,7 +444,7 @@ static void a_failed_sync_ends_the_log(void **state) {
     assert_int_equal(nq_log_sync(&f->ctx, f->log, end), NQ_READ_ONLY_DATABASE);
     assert_int_equal(nq_log_reserve(&f->ctx, f->log, 1, 1), NQ_READ_ONLY_DATABASE);
     nq_log_record record = {.kind = NQ_RECORD_TREE_CREATE, .tree = 1};
-    assert_int_equal(nq_log_append(&f->ctx, f->log, &record, &end), NQ_READ_ONLY_DATABASE);
+    assert_int_equal(nq_log_append(&f->ctx, f->log, &record, 1, &end), NQ_READ_ONLY_DATABASE);
     nq_log_close(f->log);
     nq_sim_vfs_crash(f->disk);
     assert_true(reopen(f, (nq_lsn){0}) >= 1);
@@ -542,7 +572,7 @@ static void commit_often(void *argument) {
         nq_mutex_lock(&c->turn);
         nq_status status = nq_log_reserve(&ctx, c->f->log, 100, 100);
         if (status == NQ_OK) {
-            status = nq_log_append(&ctx, c->f->log, &record, &end);
+            status = nq_log_append(&ctx, c->f->log, &record, 1, &end);
         }
         nq_mutex_unlock(&c->turn);
         if (status != NQ_OK || nq_log_sync(&ctx, c->f->log, end) != NQ_OK ||
@@ -575,6 +605,7 @@ static void many_committers_share_syncs(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         LOG_TEST(what_was_synced_is_read_back_after_a_crash, set_up),
+        LOG_TEST(records_appended_together_are_read_back_one_by_one, set_up),
         LOG_TEST(records_larger_than_a_segment_and_the_buffer_survive, set_up),
         LOG_TEST(what_was_written_survives_the_end_of_the_process, set_up),
         LOG_TEST(small_groups_share_blocks_until_they_are_synced, set_up),

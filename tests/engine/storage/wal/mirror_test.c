@@ -83,7 +83,7 @@ static nq_status append(fixture *f) {
     size_t bytes = nq_record_bytes(&record);
     nq_lsn end;
     NQ_TRY(nq_log_reserve(&f->ctx, f->log, bytes, bytes));
-    NQ_TRY(nq_log_append(&f->ctx, f->log, &record, &end));
+    NQ_TRY(nq_log_append(&f->ctx, f->log, &record, 1, &end));
     return nq_log_sync(&f->ctx, f->log, end);
 }
 
