@@ -154,6 +154,7 @@ struct nq_pager {
 
     nq__coder coders[NQ__CODERS];
     nq__pager_counters counters;
+    atomic_bool is_unreadable; /* it has been said that nothing of the file can be read */
 };
 
 /* ---- page_map.c: under the mutex ---- */
@@ -297,8 +298,11 @@ static inline bool nq__place_is_same(nq_place left, nq_place right) {
 nq_status nq__place_repair(nq_ctx *ctx, nq_pager *pager, uint32_t id, nq_place place,
                            uint8_t *out_image);
 
-/* All of a segment's bytes; what cannot be read is zeros. False: that is all of it. */
-bool nq__segment_read(nq_pager *pager, uint32_t segment, uint8_t *out_bytes);
+/* All of a segment's bytes, those that cannot be read as zeros, and what is wrong with them.
+ * *out_has_any is false when none of it can be read. Fails with NQ_IO_ERROR when nothing of the
+ * whole file can: that is no damage. */
+nq_status nq__segment_inspect(nq_ctx *ctx, nq_pager *pager, uint32_t segment, uint8_t *out_bytes,
+                              nq_segment_damage *out_damage, bool *out_has_any);
 
 /* The segment is to be emptied by the next checkpoint. */
 void nq__segment_mark(nq_pager *pager, uint32_t segment, const nq_segment_damage *damage);

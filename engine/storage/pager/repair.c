@@ -19,7 +19,8 @@ static bool read_run(nq_pager *pager, uint64_t offset, uint8_t *out_bytes, size_
     return status == NQ_OK && read_bytes == bytes;
 }
 
-bool nq__segment_read(nq_pager *pager, uint32_t segment, uint8_t *out_bytes) {
+/* What cannot be read is zeros. False: that is all of it. */
+static bool read_segment(nq_pager *pager, uint32_t segment, uint8_t *out_bytes) {
     uint64_t start = (uint64_t)segment * pager->segment_bytes;
     bool has_any = read_run(pager, start, out_bytes, pager->segment_bytes);
     if (has_any) {
@@ -35,6 +36,43 @@ bool nq__segment_read(nq_pager *pager, uint32_t segment, uint8_t *out_bytes) {
     return has_any;
 }
 
+/* A device that is gone is no damage: nothing of the file can be read, the first block included. */
+static bool is_readable(nq_pager *pager) {
+    uint8_t block[NQ_SEGMENT_BLOCK_BYTES];
+    bool is_it = read_run(pager, 0, block, sizeof block);
+    if (!is_it && !atomic_exchange(&pager->is_unreadable, true)) {
+        NQ_LOG(NQ_LEVEL_ERROR, "the data file cannot be read: its device fails",
+               NQ_FIELD("path", pager->path));
+    }
+    return is_it;
+}
+
+nq_status nq__segment_inspect(nq_ctx *ctx, nq_pager *pager, uint32_t segment, uint8_t *out_bytes,
+                              nq_segment_damage *out_damage, bool *out_has_any) {
+    *out_has_any = read_segment(pager, segment, out_bytes);
+    if (!*out_has_any && !is_readable(pager)) {
+        return nq_fail(ctx, NQ_IO_ERROR, "%s, offset %llu: nothing of the file can be read",
+                       pager->path, (unsigned long long)segment * pager->segment_bytes);
+    }
+    nq_segment_check(pager->layout, pager->salt, segment, out_bytes, out_damage);
+    return NQ_OK;
+}
+
+static void say_damage(const nq_pager *pager, uint32_t segment, const nq_segment_damage *damage) {
+    uint64_t offset = (uint64_t)segment * pager->segment_bytes;
+    if (damage->state == NQ_SEGMENT_WHOLE) {
+        NQ_LOG(NQ_LEVEL_WARN, "a read of the data file failed, and succeeded when it was repeated",
+               NQ_FIELD("path", pager->path), NQ_FIELD("segment", segment),
+               NQ_FIELD("offset", offset));
+        return;
+    }
+    NQ_LOG(NQ_LEVEL_WARN, "damage found in the data file", NQ_FIELD("path", pager->path),
+           NQ_FIELD("segment", segment), NQ_FIELD("offset", offset),
+           NQ_FIELD("bad_blocks", damage->bad_block_count),
+           NQ_FIELD("rows_beyond_parity", damage->lost_row_count),
+           NQ_FIELD("has_header", damage->state != NQ_SEGMENT_HEADLESS));
+}
+
 void nq__segment_mark(nq_pager *pager, uint32_t segment, const nq_segment_damage *damage) {
     nq_mutex_lock(&pager->mutex);
     nq__segment *s = &pager->segments.items[segment];
@@ -45,11 +83,7 @@ void nq__segment_mark(nq_pager *pager, uint32_t segment, const nq_segment_damage
         return;
     }
     atomic_fetch_add_explicit(&pager->counters.segments_damaged, 1, memory_order_relaxed);
-    NQ_LOG(NQ_LEVEL_WARN, "damage found in the data file", NQ_FIELD("path", pager->path),
-           NQ_FIELD("segment", segment),
-           NQ_FIELD("offset", (uint64_t)segment * pager->segment_bytes),
-           NQ_FIELD("bad_blocks", damage->bad_block_count),
-           NQ_FIELD("rows_beyond_parity", damage->lost_row_count));
+    say_damage(pager, segment, damage);
     if (pager->on_damage != NULL) {
         pager->on_damage(pager->on_damage_user);
     }
@@ -84,9 +118,10 @@ static nq_status take_up(nq_ctx *ctx, nq_pager *pager, uint32_t segment) {
         return NQ_OK;
     }
     NQ_TRY(allocate(ctx, pager));
-    bool has_any = nq__segment_read(pager, segment, repaired->bytes);
+    bool has_any;
     nq_segment_damage damage;
-    nq_segment_check(pager->layout, pager->salt, segment, repaired->bytes, &damage);
+    repaired->segment = 0; /* what it has is about to be overwritten */
+    NQ_TRY(nq__segment_inspect(ctx, pager, segment, repaired->bytes, &damage, &has_any));
     nq__segment_mark(pager, segment, &damage);
     repaired->segment = segment;
     repaired->sequence = sequence;

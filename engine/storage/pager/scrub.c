@@ -28,19 +28,22 @@ static void unpin(nq_pager *pager, uint32_t segment) {
     nq_mutex_unlock(&pager->mutex);
 }
 
-static void check(nq_pager *pager, uint32_t segment, uint8_t *bytes, nq_scrub_result *result) {
+static nq_status check(nq_ctx *ctx, nq_pager *pager, uint32_t segment, uint8_t *bytes,
+                       nq_scrub_result *result) {
     nq_segment_damage damage;
-    (void)nq__segment_read(pager, segment, bytes);
+    bool has_any;
+    NQ_TRY(nq__segment_inspect(ctx, pager, segment, bytes, &damage, &has_any));
     result->segments_read++;
     atomic_fetch_add_explicit(&pager->counters.segments_scrubbed, 1, memory_order_relaxed);
-    if (nq_segment_check(pager->layout, pager->salt, segment, bytes, &damage) == NQ_SEGMENT_WHOLE) {
-        return;
+    if (damage.state == NQ_SEGMENT_WHOLE) {
+        return NQ_OK;
     }
     nq__segment_mark(pager, segment, &damage);
     result->segments_damaged++;
     result->blocks_damaged += damage.bad_block_count;
     (void)nq_segment_repair(pager->layout, &damage, bytes);
     result->rows_lost += damage.lost_row_count;
+    return NQ_OK;
 }
 
 nq_status nq_pager_scrub(nq_ctx *ctx, nq_pager *pager, uint32_t *position,
@@ -54,11 +57,10 @@ nq_status nq_pager_scrub(nq_ctx *ctx, nq_pager *pager, uint32_t *position,
         return status == NQ_OK ? NQ_OK : nq__pager_fail(pager, status);
     }
     uint8_t *bytes = nq_heap_alloc_aligned(NQ_SEGMENT_BLOCK_BYTES, pager->segment_bytes);
-    if (bytes != NULL) {
-        check(pager, segment, bytes, result);
-    }
+    nq_status status = bytes == NULL ? nq_fail_no_memory(ctx, "reading a segment")
+                                     : check(ctx, pager, segment, bytes, result);
     unpin(pager, segment);
     nq_heap_free(bytes);
     *position = segment + 1;
-    return bytes != NULL ? NQ_OK : nq_fail_no_memory(ctx, "reading a segment");
+    return status;
 }

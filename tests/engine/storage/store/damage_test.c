@@ -281,6 +281,102 @@ static void the_background_scrubs_and_moves_away_by_itself(void **state) {
     tear_down(&f);
 }
 
+/* ---- What the log says ---- */
+
+typedef struct spoken {
+    uint32_t damage, transient, device;
+} spoken;
+
+static void count_line(void *user, const char *line, size_t bytes) {
+    spoken *s = user;
+    (void)bytes;
+    s->damage += strstr(line, "damage found") != NULL;
+    s->transient += strstr(line, "succeeded when it was repeated") != NULL;
+    s->device += strstr(line, "its device fails") != NULL;
+}
+
+static void listen_to_log(spoken *s) {
+    nq_logger_configure(&(nq_logger_options){.sink = count_line, .sink_user = s});
+}
+
+static nq_status find_row(fixture *f, uint32_t row) {
+    nq_txn *txn;
+    nq_txn_options options = {.read_only = true};
+    uint32_t key = key_of(row);
+    nq_bytes value;
+    must(f, nq_txn_begin(&f->ctx, f->store, &options, &txn));
+    nq_status status =
+        nq_txn_find(&f->ctx, txn, NQ_TREE_CATALOG, nq_bytes_of(&key, sizeof key), &value);
+    nq_txn_rollback(txn);
+    return status;
+}
+
+static void a_device_that_is_gone_is_no_damage(void **state) {
+    (void)state;
+    fixture f;
+    spoken said = {0};
+    nq_store_scrub_result found;
+    set_up(&f);
+    open_store(&f);
+    listen_to_log(&said);
+    nq_sim_vfs_cut_power(f.disk);
+    assert_int_equal(nq_store_scrub(&f.ctx, f.store, &found), NQ_IO_ERROR);
+    for (uint32_t row = 0; row < f.rows; row += f.rows / 10) {
+        assert_int_equal(find_row(&f, row), NQ_IO_ERROR);
+    }
+    assert_int_equal(stats_of(&f).data_segments_damaged, 0);
+    assert_int_equal(stats_of(&f).data_images_lost, 0);
+    assert_int_equal(said.damage, 0);
+    assert_int_equal(said.device, 1);
+    assert_int_not_equal(nq_store_close(&f.ctx, f.store), NQ_OK);
+    nq_sim_vfs_restart(f.disk);
+    open_store(&f);
+    expect_every_row(&f);
+    close_store(&f);
+    tear_down(&f);
+}
+
+/* Each read is repeated once without a word. */
+static void a_read_that_fails_twice_and_not_again_is_not_called_damage(void **state) {
+    (void)state;
+    fixture f;
+    spoken said = {0};
+    set_up(&f);
+    open_store(&f);
+    listen_to_log(&said);
+    nq_sim_vfs_fault_at(f.disk, NQ_SIM_READ_ERROR, 1);
+    nq_sim_vfs_fault_at(f.disk, NQ_SIM_MISDIRECTED_READ, 2);
+    expect_every_row(&f);
+    assert_int_equal(said.damage, 0);
+    assert_int_equal(said.transient, 1);
+    close_store(&f);
+    tear_down(&f);
+}
+
+static void damage_is_said_once(void **state) {
+    (void)state;
+    fixture f;
+    spoken said = {0};
+    nq_store_scrub_result found;
+    set_up(&f);
+    uint64_t bytes = file_bytes(&f);
+    for (uint64_t start = SEGMENT_BYTES; start < bytes; start += SEGMENT_BYTES) {
+        nq_sim_vfs_flip_bit(f.disk, "db/data.nqdb", start + 10, 0);
+    }
+    open_store(&f);
+    listen_to_log(&said);
+    must(&f, nq_store_scrub(&f.ctx, f.store, &found));
+    assert_true(found.segments_damaged > 0);
+    assert_int_equal(said.damage, found.segments_damaged);
+    must(&f, nq_store_scrub(&f.ctx, f.store, &found));
+    must(&f, nq_store_checkpoint(&f.ctx, f.store, NULL));
+    must(&f, nq_store_scrub(&f.ctx, f.store, &found));
+    expect_every_row(&f);
+    assert_int_equal(said.damage, stats_of(&f).data_segments_damaged);
+    close_store(&f);
+    tear_down(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flipped_bits_anywhere_cost_no_row),
@@ -289,6 +385,9 @@ int main(void) {
         cmocka_unit_test(a_superblock_that_rots_meanwhile_is_written_anew),
         cmocka_unit_test(damage_that_nobody_reads_is_found_by_scrubbing),
         cmocka_unit_test(the_background_scrubs_and_moves_away_by_itself),
+        cmocka_unit_test(a_device_that_is_gone_is_no_damage),
+        cmocka_unit_test(a_read_that_fails_twice_and_not_again_is_not_called_damage),
+        cmocka_unit_test(damage_is_said_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
