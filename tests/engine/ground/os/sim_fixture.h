@@ -59,4 +59,17 @@ static inline nq_file *crash_and_reopen(nq_sim_vfs *disk, nq_file *file) {
     return open_file(disk, "a", 0);
 }
 
+static inline char get(nq_file *file, uint64_t offset) {
+    char byte = '?';
+    size_t got;
+    assert_int_equal(nq_file_read_at(&ctx, file, offset, &byte, 1, &got), NQ_OK);
+    return got == 1 ? byte : '!';
+}
+
+static inline bool exists(nq_sim_vfs *disk, const char *path) {
+    bool is_there;
+    assert_int_equal(nq_vfs_exists(&ctx, nq_sim_vfs_as_vfs(disk), path, &is_there), NQ_OK);
+    return is_there;
+}
+
 #endif
