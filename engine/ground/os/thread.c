@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "engine/ground/base/assert.h"
@@ -50,6 +51,12 @@ nq_status nq_thread_start(nq_ctx *ctx, nq_thread *out_thread, const char *name,
 
 void nq_thread_join(nq_thread *thread) {
     NQ_ASSERT(pthread_join(thread->handle, NULL) == 0);
+}
+
+/* On Linux a thread has a niceness of its own, whatever POSIX says of processes. */
+void nq_thread_lower_priority(void) {
+    enum { NICER = 10 };
+    (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICER);
 }
 
 void nq_thread_sleep_ns(int64_t duration_ns) {

@@ -21,6 +21,10 @@ void nq_thread_join(nq_thread *thread);
  * whose places they then share with few or none. */
 uint32_t nq_thread_ordinal(void);
 
+/* From now on the calling thread gives way to others that want to run: nobody waits for what it
+ * does. It goes on getting a share when all processors are busy. There is no way back. */
+void nq_thread_lower_priority(void);
+
 /* Lets others run for at least this long; may wake early on nothing. */
 void nq_thread_sleep_ns(int64_t duration_ns);
 

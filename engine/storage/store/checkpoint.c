@@ -130,7 +130,7 @@ static nq_status finish(nq_ctx *ctx, nq_store *store, checkpoint *c) {
                           store->options.checkpoint_log_bytes);
 }
 
-nq_status nq_store_checkpoint(nq_ctx *ctx, nq_store *store, nq_checkpoint_result *out_result) {
+nq_status nq__checkpoint(nq_ctx *ctx, nq_store *store, nq_checkpoint_result *out_result) {
     nq_lsn lsn = {0};
     checkpoint c = {0};
     nq_mutex_lock(&store->checkpoint_mutex);
@@ -161,9 +161,7 @@ nq_status nq_store_checkpoint(nq_ctx *ctx, nq_store *store, nq_checkpoint_result
         nq__version_release(store, c.version);
     }
     nq_mutex_unlock(&store->checkpoint_mutex);
-    if (out_result != NULL) {
-        *out_result = (nq_checkpoint_result){lsn, c.pages_written};
-    }
+    *out_result = (nq_checkpoint_result){lsn, c.pages_written};
     return status;
 }
 

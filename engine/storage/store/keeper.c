@@ -77,6 +77,36 @@ void nq__keeper_want_checkpoint(nq_store *store) {
     nq_mutex_unlock(&store->keeper_mutex);
 }
 
+/* A checkpoint that is waited for is made by the thread that makes the others: it is the one that
+ * gives way to commits. */
+static nq_status ask_for_checkpoint(nq_ctx *ctx, nq_store *store,
+                                    nq_checkpoint_result *out_result) {
+    const nq_checkpoint_answer *answer = &store->checkpoint_answer;
+    nq_mutex_lock(&store->keeper_mutex);
+    uint64_t number = ++store->checkpoints_asked;
+    nq_cond_broadcast(&store->keeper_cond);
+    while (answer->asked < number) {
+        nq_cond_wait(&store->keeper_cond, &store->keeper_mutex);
+    }
+    nq_status status = answer->status;
+    if (status != NQ_OK) {
+        ctx->error = answer->error;
+    }
+    *out_result = answer->result;
+    nq_mutex_unlock(&store->keeper_mutex);
+    return status;
+}
+
+nq_status nq_store_checkpoint(nq_ctx *ctx, nq_store *store, nq_checkpoint_result *out_result) {
+    nq_checkpoint_result result;
+    nq_status status = store->has_checkpointer ? ask_for_checkpoint(ctx, store, &result)
+                                               : nq__checkpoint(ctx, store, &result);
+    if (out_result != NULL) {
+        *out_result = result;
+    }
+    return status;
+}
+
 /* ---- The work ---- */
 
 static nq_status sync_if_due(nq_ctx *ctx, nq_store *store) {
@@ -126,25 +156,43 @@ static void nap(nq_store *store, int64_t duration_ns) {
     }
 }
 
+static bool is_waited_for(const nq_store *store) {
+    return store->checkpoints_asked != store->checkpoint_answer.asked;
+}
+
+/* With the keeper's lock, which is let go of. Returns for how long not to try again, unless
+ * somebody asks. */
+static int64_t checkpoint_now(nq_store *store) {
+    nq_checkpoint_answer answer = {.asked = store->checkpoints_asked};
+    store->is_checkpoint_wanted = false;
+    nq_mutex_unlock(&store->keeper_mutex);
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    answer.status = nq__checkpoint(&ctx, store, &answer.result);
+    answer.error = ctx.error;
+    bool is_more_to_do = answer.status == NQ_OK && nq_pager_wants_checkpoint(store->pager);
+    nq_mutex_lock(&store->keeper_mutex);
+    store->checkpoint_answer = answer;
+    store->is_checkpoint_wanted = store->is_checkpoint_wanted || is_more_to_do;
+    nq_cond_broadcast(&store->keeper_cond);
+    return answer.status != NQ_OK || is_more_to_do ? retry_ns : 0;
+}
+
 static void run_checkpointer(void *argument) {
     nq_store *store = argument;
+    int64_t not_before = 0;
+    nq_thread_lower_priority();
     nq_mutex_lock(&store->keeper_mutex);
     while (!store->is_stopping) {
-        if (!store->is_checkpoint_wanted) {
+        if (is_waited_for(store) ||
+            (store->is_checkpoint_wanted && nq_clock_monotonic_ns() >= not_before)) {
+            int64_t pause_ns = checkpoint_now(store);
+            not_before = nq_clock_monotonic_ns() + pause_ns;
+        } else if (store->is_checkpoint_wanted) {
+            (void)nq_cond_wait_until(&store->keeper_cond, &store->keeper_mutex, not_before);
+        } else {
             nq_cond_wait(&store->keeper_cond, &store->keeper_mutex);
-            continue;
         }
-        store->is_checkpoint_wanted = false;
-        nq_mutex_unlock(&store->keeper_mutex);
-        nq_ctx ctx;
-        nq_ctx_init(&ctx, NULL);
-        nq_status status = nq_store_checkpoint(&ctx, store, NULL);
-        bool is_more_to_do = status == NQ_OK && nq_pager_wants_checkpoint(store->pager);
-        nq_mutex_lock(&store->keeper_mutex);
-        if (status != NQ_OK || is_more_to_do) {
-            nap(store, retry_ns);
-        }
-        store->is_checkpoint_wanted = store->is_checkpoint_wanted || is_more_to_do;
     }
     nq_mutex_unlock(&store->keeper_mutex);
 }
@@ -217,6 +265,7 @@ static void run_scrubber(void *argument) {
     int64_t period_ns = (int64_t)store->options.scrub_period_s * 1000000000;
     uint64_t steps = segments_used(store) + 1;
     uint32_t position = (uint32_t)(nq_entropy_u64() % steps);
+    nq_thread_lower_priority();
     nq_mutex_lock(&store->keeper_mutex);
     for (;;) {
         nap(store, period_ns / (int64_t)steps);

@@ -81,6 +81,14 @@ typedef struct nq_store_counters {
     _Atomic uint64_t open_txns, open_snapshots, waiting_txns;
 } nq_store_counters;
 
+/* What became of the newest checkpoint that the keeper has made. */
+typedef struct nq_checkpoint_answer {
+    uint64_t asked; /* how many had asked when it began */
+    nq_status status;
+    nq_error error;
+    nq_checkpoint_result result;
+} nq_checkpoint_answer;
+
 struct nq_store {
     nq_vfs *vfs;
     nq_store_options options;
@@ -129,6 +137,8 @@ struct nq_store {
     nq_cond keeper_cond;
     bool is_stopping;
     bool is_checkpoint_wanted;
+    uint64_t checkpoints_asked; /* by those who wait for one */
+    nq_checkpoint_answer checkpoint_answer;
     bool is_segment_wanted;
     bool is_archive_wanted;
     bool are_frames_wanted;
@@ -280,6 +290,11 @@ nq_status nq__store_check_health(nq_ctx *ctx, nq_store *store);
 /* Charges what the log's buffers have come to hold to the cache's budget. Under the commit's lock.
  */
 void nq__store_charge_log(nq_store *store);
+
+/* ---- checkpoint.c ---- */
+
+/* Makes everything committed so far the durable checkpoint. */
+nq_status nq__checkpoint(nq_ctx *ctx, nq_store *store, nq_checkpoint_result *out_result);
 
 /* ---- checkpoint.c: a commit that is not in the log, with the turn of checkpoints ---- */
 

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "engine/ground/base/heap.h"
@@ -114,6 +115,27 @@ static void read_name(void *argument) {
     (void)pthread_getname_np(pthread_self(), argument, 16);
 }
 
+static void read_niceness(void *argument) {
+    int *niceness = argument;
+    niceness[0] = getpriority(PRIO_PROCESS, 0);
+    nq_thread_lower_priority();
+    niceness[1] = getpriority(PRIO_PROCESS, 0);
+}
+
+static void a_thread_that_gives_way_leaves_the_others_as_they_are(void **state) {
+    (void)state;
+    nq_ctx ctx;
+    nq_thread thread;
+    int niceness[2];
+    int before = getpriority(PRIO_PROCESS, 0);
+    nq_ctx_init(&ctx, NULL);
+    assert_int_equal(nq_thread_start(&ctx, &thread, "nq-patient", read_niceness, niceness), NQ_OK);
+    nq_thread_join(&thread);
+    assert_int_equal(niceness[0], before);
+    assert_true(niceness[1] > before || before == 19); /* there is none lower */
+    assert_int_equal(getpriority(PRIO_PROCESS, 0), before);
+}
+
 static void discarded_memory_goes_back_and_stays_usable(void **state) {
     (void)state;
     enum { BYTES = 64 << 20, EDGE = 100 };
@@ -154,6 +176,7 @@ int main(void) {
         cmocka_unit_test(entropy_fills_all_of_it_and_differs_each_time),
         cmocka_unit_test(the_machine_has_processors_and_memory),
         cmocka_unit_test(discarded_memory_goes_back_and_stays_usable),
+        cmocka_unit_test(a_thread_that_gives_way_leaves_the_others_as_they_are),
         cmocka_unit_test(memory_wished_huge_is_memory_as_any),
         cmocka_unit_test(populated_memory_keeps_what_was_in_it),
         cmocka_unit_test(a_thread_bears_its_name_cut_to_what_the_kernel_keeps),

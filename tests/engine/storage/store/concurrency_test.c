@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -339,6 +340,82 @@ static void a_deadlock_has_one_victim(void **state) {
     nq_sim_vfs_destroy(disk);
 }
 
+/* ---- Checkpoints that are asked for ---- */
+
+typedef struct asking {
+    nq_store *store;
+    const char *key;
+    int failures;
+} asking;
+
+static nq_status commit_one(nq_ctx *ctx, nq_store *store, const char *key, nq_lsn *out_lsn) {
+    nq_txn *txn;
+    NQ_TRY(nq_txn_begin(ctx, store, &(nq_txn_options){0}, &txn));
+    nq_status status = nq_txn_put(ctx, txn, NQ_TREE_CATALOG, nq_bytes_of_cstr(key), (nq_bytes){0});
+    if (status != NQ_OK) {
+        nq_txn_rollback(txn);
+        return status;
+    }
+    return nq_txn_commit(ctx, txn, &(nq_commit_options){0}, out_lsn);
+}
+
+static void run_asking(void *argument) {
+    enum { ROUNDS = 40 };
+    asking *a = argument;
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    for (int i = 0; i < ROUNDS; i++) {
+        nq_lsn lsn;
+        nq_checkpoint_result result;
+        bool is_done = commit_one(&ctx, a->store, a->key, &lsn) == NQ_OK &&
+                       nq_store_checkpoint(&ctx, a->store, &result) == NQ_OK;
+        a->failures += !is_done || result.lsn.value < lsn.value;
+    }
+}
+
+static void a_checkpoint_holds_what_whoever_asks_has_committed(void **state) {
+    (void)state;
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    nq_sim_options sim = {.seed = 1};
+    nq_sim_vfs *disk;
+    assert_int_equal(nq_sim_vfs_create(&ctx, &sim, &disk), NQ_OK);
+    nq_store_options options = {.cache_bytes = 1, .log_segment_bytes = 64 << 10};
+    nq_store *store;
+    assert_int_equal(nq_store_open(&ctx, nq_sim_vfs_as_vfs(disk), "db", &options, &store), NQ_OK);
+    asking all[] = {{store, "a", 0}, {store, "b", 0}, {store, "c", 0}};
+    enum { COUNT = sizeof all / sizeof all[0] };
+    nq_thread threads[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(nq_thread_start(&ctx, &threads[i], "asking", run_asking, &all[i]), NQ_OK);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        nq_thread_join(&threads[i]);
+        assert_int_equal(all[i].failures, 0);
+    }
+    assert_int_equal(nq_store_close(&ctx, store), NQ_OK);
+    nq_sim_vfs_destroy(disk);
+}
+
+static void who_asks_for_a_checkpoint_hears_why_it_failed(void **state) {
+    (void)state;
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    nq_sim_options sim = {.seed = 1};
+    nq_sim_vfs *disk;
+    assert_int_equal(nq_sim_vfs_create(&ctx, &sim, &disk), NQ_OK);
+    nq_store_options options = {.cache_bytes = 1, .log_segment_bytes = 64 << 10};
+    nq_store *store;
+    assert_int_equal(nq_store_open(&ctx, nq_sim_vfs_as_vfs(disk), "db", &options, &store), NQ_OK);
+    assert_int_equal(commit_one(&ctx, store, "key", NULL), NQ_OK);
+    nq_sim_vfs_fault_at(disk, NQ_SIM_SYNC_ERROR, 1);
+    assert_int_equal(nq_store_checkpoint(&ctx, store, NULL), NQ_IO_ERROR);
+    assert_non_null(strstr(ctx.error.message, "injected"));
+    assert_int_equal(nq_store_checkpoint(&ctx, store, NULL), NQ_READ_ONLY_DATABASE);
+    assert_int_equal(nq_store_close(&ctx, store), NQ_READ_ONLY_DATABASE);
+    nq_sim_vfs_destroy(disk);
+}
+
 /* ---- Frames at hand ---- */
 
 static uint64_t cache_bytes_of(nq_store *store) {
@@ -358,11 +435,7 @@ static void the_background_has_memory_ready_for_commits(void **state) {
     nq_store *store;
     assert_int_equal(nq_store_open(&ctx, nq_sim_vfs_as_vfs(disk), "db", &options, &store), NQ_OK);
     uint64_t before = cache_bytes_of(store);
-    nq_txn *txn;
-    assert_int_equal(nq_txn_begin(&ctx, store, &(nq_txn_options){0}, &txn), NQ_OK);
-    assert_int_equal(nq_txn_put(&ctx, txn, NQ_TREE_CATALOG, nq_bytes_of_cstr("key"), (nq_bytes){0}),
-                     NQ_OK);
-    assert_int_equal(nq_txn_commit(&ctx, txn, &(nq_commit_options){0}, NULL), NQ_OK);
+    assert_int_equal(commit_one(&ctx, store, "key", NULL), NQ_OK);
     while (cache_bytes_of(store) < before + (1 << 20)) {
         nq_thread_sleep_ns(1000000);
     }
@@ -374,6 +447,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(transfers_beside_loads_keep_the_sum),
         cmocka_unit_test(a_deadlock_has_one_victim),
+        cmocka_unit_test(a_checkpoint_holds_what_whoever_asks_has_committed),
+        cmocka_unit_test(who_asks_for_a_checkpoint_hears_why_it_failed),
         cmocka_unit_test(the_background_has_memory_ready_for_commits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
