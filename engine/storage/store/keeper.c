@@ -57,10 +57,9 @@ void nq__keeper_notice(nq_store *store, nq_durability durability) {
         return;
     }
     nq_mutex_lock(&store->keeper_mutex);
-    bool is_news = (is_due && !store->is_checkpoint_wanted) ||
-                   (is_short && !store->is_segment_wanted) ||
+    bool is_news = (is_due && !store->is_log_long) || (is_short && !store->is_segment_wanted) ||
                    (is_full && !store->is_archive_wanted) || (is_bare && !store->are_frames_wanted);
-    store->is_checkpoint_wanted = store->is_checkpoint_wanted || is_due;
+    store->is_log_long = store->is_log_long || is_due;
     store->is_segment_wanted = store->is_segment_wanted || is_short;
     store->is_archive_wanted = store->is_archive_wanted || is_full;
     store->are_frames_wanted = store->are_frames_wanted || is_bare;
@@ -156,6 +155,13 @@ static void nap(nq_store *store, int64_t duration_ns) {
     }
 }
 
+/* A checkpoint first makes most of the log durable: commits that find the log long meanwhile ask
+ * for what it has seen to when it ends. The keeper's lock is held. */
+static bool is_wanted(nq_store *store) {
+    store->is_log_long = store->is_log_long && is_checkpoint_due(store);
+    return store->is_checkpoint_wanted || store->is_log_long;
+}
+
 static bool is_waited_for(const nq_store *store) {
     return store->checkpoints_asked != store->checkpoint_answer.asked;
 }
@@ -184,11 +190,10 @@ static void run_checkpointer(void *argument) {
     nq_thread_lower_priority();
     nq_mutex_lock(&store->keeper_mutex);
     while (!store->is_stopping) {
-        if (is_waited_for(store) ||
-            (store->is_checkpoint_wanted && nq_clock_monotonic_ns() >= not_before)) {
+        if (is_waited_for(store) || (is_wanted(store) && nq_clock_monotonic_ns() >= not_before)) {
             int64_t pause_ns = checkpoint_now(store);
             not_before = nq_clock_monotonic_ns() + pause_ns;
-        } else if (store->is_checkpoint_wanted) {
+        } else if (is_wanted(store)) {
             (void)nq_cond_wait_until(&store->keeper_cond, &store->keeper_mutex, not_before);
         } else {
             nq_cond_wait(&store->keeper_cond, &store->keeper_mutex);

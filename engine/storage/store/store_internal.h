@@ -137,6 +137,7 @@ struct nq_store {
     nq_cond keeper_cond;
     bool is_stopping;
     bool is_checkpoint_wanted;
+    bool is_log_long; /* as commits have found; a checkpoint that has begun since makes it short */
     uint64_t checkpoints_asked; /* by those who wait for one */
     nq_checkpoint_answer checkpoint_answer;
     bool is_segment_wanted;

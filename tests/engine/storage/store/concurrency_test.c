@@ -443,6 +443,45 @@ static void the_background_has_memory_ready_for_commits(void **state) {
     nq_sim_vfs_destroy(disk);
 }
 
+/* ---- Checkpoints ---- */
+
+static void take_a_while(void *user, uint64_t io) {
+    (void)user;
+    (void)io;
+    nq_thread_sleep_ns(200000);
+}
+
+static void a_long_log_is_checkpointed_once(void **state) {
+    (void)state;
+    enum { BOUND = 512 << 10, TIMES = 4, KEYS = 100 };
+    nq_ctx ctx;
+    nq_ctx_init(&ctx, NULL);
+    nq_sim_options sim = {.seed = 1};
+    nq_sim_vfs *disk;
+    assert_int_equal(nq_sim_vfs_create(&ctx, &sim, &disk), NQ_OK);
+    const nq_store_options options = {.checkpoint_log_bytes = BOUND};
+    nq_store *store;
+    assert_int_equal(nq_store_open(&ctx, nq_sim_vfs_as_vfs(disk), "db", &options, &store), NQ_OK);
+    nq_sim_vfs_set_observer(disk, take_a_while, NULL);
+    static const uint8_t value[1000];
+    for (uint32_t i = 0; i < TIMES * BOUND / sizeof value; i++) {
+        uint32_t key = i % KEYS;
+        nq_txn *txn;
+        assert_int_equal(nq_txn_begin(&ctx, store, &(nq_txn_options){0}, &txn), NQ_OK);
+        assert_int_equal(nq_txn_put(&ctx, txn, NQ_TREE_CATALOG, nq_bytes_of(&key, sizeof key),
+                                    nq_bytes_of(value, sizeof value)),
+                         NQ_OK);
+        const nq_commit_options lazily = {.durability = NQ_LAZY};
+        assert_int_equal(nq_txn_commit(&ctx, txn, &lazily, NULL), NQ_OK);
+    }
+    nq_store_stats stats;
+    nq_store_get_stats(store, &stats);
+    nq_sim_vfs_set_observer(disk, NULL, NULL);
+    assert_in_range(stats.checkpoints, 1, TIMES);
+    assert_int_equal(nq_store_close(&ctx, store), NQ_OK);
+    nq_sim_vfs_destroy(disk);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(transfers_beside_loads_keep_the_sum),
@@ -450,6 +489,7 @@ int main(void) {
         cmocka_unit_test(a_checkpoint_holds_what_whoever_asks_has_committed),
         cmocka_unit_test(who_asks_for_a_checkpoint_hears_why_it_failed),
         cmocka_unit_test(the_background_has_memory_ready_for_commits),
+        cmocka_unit_test(a_long_log_is_checkpointed_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
