@@ -194,6 +194,23 @@ static void a_time_is_the_last_commit_not_made_after_it(void **state) {
     assert_int_equal(count_restored(f), 121);
 }
 
+/* What an atomic snapshot of the file system is: nothing changes while it is copied. */
+static void a_snapshot_of_a_running_store_is_a_base_copy(void **state) {
+    fixture *f = *state;
+    assert_int_equal(keeper_open(&f->k, "db", "archive"), NQ_OK);
+    nq_lsn point = keeper_put(&f->k, KEYS);
+    copy_store(&f->k, "db", "snapshot");
+    for (uint32_t number = KEYS + 1; number < KEYS + 100; number++) {
+        nq_lsn end = keeper_put(&f->k, number);
+        point = number < KEYS + 60 ? end : point;
+    }
+    keeper_crash(&f->k);
+    f->options.base = "snapshot";
+    f->options.until = point;
+    assert_int_equal(restore(f), NQ_OK);
+    assert_int_equal(count_restored(f), KEYS + 60);
+}
+
 static void a_restored_store_goes_on_from_there(void **state) {
     fixture *f = *state;
     f->options.until = f->lsns[99];
@@ -342,6 +359,7 @@ int main(void) {
         RESTORE_TEST(a_position_is_the_last_commit_that_is_there),
         RESTORE_TEST(a_position_before_the_first_commit_leaves_the_base),
         RESTORE_TEST(a_time_is_the_last_commit_not_made_after_it),
+        RESTORE_TEST(a_snapshot_of_a_running_store_is_a_base_copy),
         RESTORE_TEST(a_restored_store_goes_on_from_there),
         RESTORE_TEST(the_old_archive_does_not_take_the_new_history),
         RESTORE_TEST(a_gap_in_the_archive_is_named),
