@@ -21,8 +21,9 @@ check: ## the quick gate before a commit: format, tidy, unit tests
 format: ## clang-format the tree
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-tidy: ## clang-tidy over the product's C
-	@tests/run.sh clang-tidy
+tidy: ## clang-tidy over the product's C; ARGS: only files whose path begins with these
+	@deploy/dev/setup.sh test
+	@tests/tidy/clang_tidy.sh $(ARGS)
 
 nightly: ## the long campaigns: crash seeds, fuzzing, corpora
 	@tests/nightly.sh

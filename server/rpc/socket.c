@@ -76,7 +76,7 @@ nq_status nq__listener_open_tcp(nq_ctx *ctx, const char *host, uint16_t port, nq
     if (out->fd < 0) {
         return fail_listen(ctx, "listen on", where, code);
     }
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t bound_bytes = sizeof(bound);
     (void)getsockname(out->fd, (struct sockaddr *)&bound, &bound_bytes);
     *out_port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port

@@ -55,20 +55,18 @@ static uint64_t first_of(const nq__channel *channel, const nq_start *start, nq_g
     uint64_t kept = nq_history_first(&channel->history);
     uint64_t next = channel->last_sequence + 1;
     uint64_t oldest = kept == 0 ? next : kept;
-    uint64_t wanted = next;
+    uint64_t wanted = start->sequence == 0 ? 1 : start->sequence;
     switch (start->kind) {
     case NQ_START_NEW:
         return next;
     case NQ_START_EARLIEST:
         return oldest;
     case NQ_START_LAST:
-        wanted = start->sequence < next - oldest ? next - start->sequence : oldest;
-        return wanted;
+        return start->sequence < next - oldest ? next - start->sequence : oldest;
     case NQ_START_TIME:
         wanted = nq_history_find_time(&channel->history, start->time_us);
         return wanted == 0 ? next : wanted;
     case NQ_START_SEQUENCE:
-        wanted = start->sequence == 0 ? 1 : start->sequence;
         break;
     }
     if (wanted < oldest) {

@@ -377,24 +377,33 @@ static nq_status coerce_exprs(nq__binder *b, nq__query *query, uint32_t i, const
     return NQ_OK;
 }
 
+static bool agrees(const nq__query *query, const nq_type *types) {
+    for (uint32_t i = 0; types != NULL && i < query->column_count; ++i) {
+        if (types[i].id != query->columns[i].type.id) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A set operation: its sides agree on narrower types already. */
+static nq_status coerce_sides(nq__binder *b, nq__query *query, const nq_type *types,
+                              nq_cast_level level) {
+    NQ_TRY(nq__query_coerce(b, query->left, types, level));
+    NQ_TRY(nq__query_coerce(b, query->right, types, level));
+    for (uint32_t i = 0; i < query->column_count; ++i) {
+        query->columns[i].type = types[i];
+    }
+    return NQ_OK;
+}
+
 nq_status nq__query_coerce(nq__binder *b, nq__query *query, const nq_type *types,
                            nq_cast_level level) {
     if (query->ast->kind == NQ_AST_NESTED) {
         return nq__query_coerce(b, query->left, types, level);
     }
-    if (query->exprs ==
-        NULL) { /* a set operation: its sides already agree on these or on narrower */
-        for (uint32_t i = 0; types != NULL && i < query->column_count; ++i) {
-            if (types[i].id != query->columns[i].type.id) {
-                NQ_TRY(nq__query_coerce(b, query->left, types, level));
-                NQ_TRY(nq__query_coerce(b, query->right, types, level));
-                for (uint32_t j = 0; j < query->column_count; ++j) {
-                    query->columns[j].type = types[j];
-                }
-                return NQ_OK;
-            }
-        }
-        return NQ_OK;
+    if (query->exprs == NULL) {
+        return agrees(query, types) ? NQ_OK : coerce_sides(b, query, types, level);
     }
     for (uint32_t i = 0; i < query->column_count; ++i) {
         NQ_TRY(coerce_exprs(b, query, i, types == NULL ? NULL : &types[i], level));

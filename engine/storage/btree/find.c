@@ -11,8 +11,8 @@ static nq_status fail_shape(nq_ctx *ctx, uint32_t page, const char *rule) {
 /* Replaces a reference to an inner node at `level` by one to its child that holds `key`. */
 static nq_status descend(nq_ctx *ctx, nq_pool *pool, nq_bytes key, uint32_t level, nq_page_ref *ref,
                          uint32_t *hit_count) {
-    nq_page_ref child = NQ_PAGE_REF_NONE;
-    bool is_inner = false;
+    nq_page_ref child;
+    bool is_inner;
     bool has_failed = false;
     do {
         nq_view view;
