@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -214,6 +215,47 @@ static void a_lost_data_directory_comes_back_from_base_archive_and_copy(void **s
     stop(b, SIGTERM);
 }
 
+static void await_health(box *b, const char *part, int wanted) {
+    while (health_of(b, part) != wanted) {
+        (void)usleep(50000);
+    }
+}
+
+static void an_archive_that_takes_nothing_is_not_healthy_until_it_does(void **state) {
+    box *b = *state;
+    char in_the_way[PATH_BYTES + 64];
+    (void)snprintf(in_the_way, sizeof in_the_way, "%s/%016x.segment.new", b->archive, 0);
+    start_keeping(b);
+    run(b, "CREATE TABLE t (id INT PRIMARY KEY, words TEXT)");
+    assert_int_equal(mkdir(in_the_way, 0700), 0);
+    insert_many(b, 1, POINT_ROWS);
+    await_health(b, LOG_ARCHIVE_PART, 2);
+    assert_int_equal(health_of(b, LOG_COPY_PART), 1);
+    assert_int_equal(count_rows(b), POINT_ROWS); /* the database goes on */
+    assert_int_equal(rmdir(in_the_way), 0);
+    await_health(b, LOG_ARCHIVE_PART, 1);
+    stop(b, SIGTERM);
+    assert_non_null(strstr(b->server.printed, "the log's archive refuses a segment"));
+    assert_non_null(strstr(b->server.printed, "the log's archive takes segments again"));
+}
+
+static void a_copy_that_is_gone_is_left_behind_and_taken_up_at_the_next_start(void **state) {
+    box *b = *state;
+    start_keeping(b);
+    run(b, "CREATE TABLE t (id INT PRIMARY KEY, words TEXT)");
+    assert_int_equal(rename(b->copy, b->target), 0); /* as if its device were gone */
+    insert_many(b, 1, POINT_ROWS);
+    await_health(b, LOG_COPY_PART, 2);
+    assert_int_equal(health_of(b, ""), 1);
+    insert_many(b, POINT_ROWS + 1, ALL_ROWS);
+    stop(b, SIGKILL);
+    assert_int_equal(rename(b->target, b->copy), 0);
+    start_keeping(b);
+    assert_int_equal(health_of(b, LOG_COPY_PART), 1);
+    assert_int_equal(count_rows(b), ALL_ROWS);
+    stop(b, SIGTERM);
+}
+
 static void directories_that_cannot_be_are_refused_with_what_to_do(void **state) {
     box *b = *state;
     const char *const archive_is_data[] = {
@@ -250,6 +292,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         RESTORE_TEST(a_killed_server_comes_back_at_the_position_that_was_chosen),
         RESTORE_TEST(a_lost_data_directory_comes_back_from_base_archive_and_copy),
+        RESTORE_TEST(an_archive_that_takes_nothing_is_not_healthy_until_it_does),
+        RESTORE_TEST(a_copy_that_is_gone_is_left_behind_and_taken_up_at_the_next_start),
         RESTORE_TEST(directories_that_cannot_be_are_refused_with_what_to_do),
         RESTORE_TEST(a_target_that_is_not_finished_is_not_served),
     };
