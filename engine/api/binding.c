@@ -62,10 +62,9 @@ typedef struct estimator {
 
 static double table_rows(void *user, const nq_table *table) {
     const estimator *from = user;
-    nq_table_stats stats;
-    return nq_table_get_stats(from->ctx, from->txn, table, &stats) == NQ_OK
-               ? (double)stats.row_count
-               : 0;
+    uint64_t rows;
+    nq_status status = nq_table_estimate_rows(from->ctx, from->txn, table, &rows);
+    return status == NQ_OK ? (double)rows : 0;
 }
 
 static nq_status plan(nq_ctx *ctx, nq_data_txn *txn, nq__binding *binding) {

@@ -178,3 +178,11 @@ nq_status nq_table_get_stats(nq_ctx *ctx, nq_data_txn *txn, const nq_table *tabl
     *out_stats = (nq_table_stats){.row_count = tree.entry_count, .bytes = tree.bytes};
     return NQ_OK;
 }
+
+nq_status nq_table_estimate_rows(nq_ctx *ctx, nq_data_txn *txn, const nq_table *table,
+                                 uint64_t *out_rows) {
+    nq_tree_stats tree;
+    NQ_TRY(nq_txn_tree_estimate(ctx, nq_data_txn_store_txn(txn), table->tree, &tree));
+    *out_rows = tree.entry_count;
+    return NQ_OK;
+}

@@ -107,4 +107,9 @@ typedef struct nq_table_stats {
 nq_status nq_table_get_stats(nq_ctx *ctx, nq_data_txn *txn, const nq_table *table,
                              nq_table_stats *out_stats);
 
+/* For planning: does not wait for recovery, before the end of which it is what the last checkpoint
+ * had. */
+nq_status nq_table_estimate_rows(nq_ctx *ctx, nq_data_txn *txn, const nq_table *table,
+                                 uint64_t *out_rows);
+
 #endif

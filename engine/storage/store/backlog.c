@@ -122,7 +122,7 @@ nq_status nq__backlog_find(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_bytes key
     return NQ_OK;
 }
 
-nq_status nq__backlog_prepare_scan(nq_ctx *ctx, nq_txn *txn, uint32_t tree) {
+nq_status nq__backlog_prepare_read(nq_ctx *ctx, nq_txn *txn, uint32_t tree) {
     return txn->backlog == NULL ? NQ_OK : leave_unless_readable(ctx, txn, tree);
 }
 

@@ -153,13 +153,24 @@ nq_status nq_txn_find(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_bytes key,
     return nq__value_load(ctx, txn->store, payload, &txn->value, out_value);
 }
 
-nq_status nq_txn_tree_stats(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_tree_stats *out_stats) {
-    *out_stats = (nq_tree_stats){0};
+static nq_status get_stats(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_tree_stats *out_stats) {
     nq_txn_tree *found;
-    NQ_TRY(nq__txn_settle(ctx, txn));
     NQ_TRY(nq__txn_get_tree(ctx, txn, tree.value, &found));
     out_stats->entry_count = found->tree.entry_count;
     out_stats->page_count = found->tree.page_count;
     out_stats->bytes = found->tree.page_count * NQ_PAGE_BYTES;
     return NQ_OK;
+}
+
+nq_status nq_txn_tree_stats(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_tree_stats *out_stats) {
+    *out_stats = (nq_tree_stats){0};
+    NQ_TRY(nq__txn_settle(ctx, txn));
+    return get_stats(ctx, txn, tree, out_stats);
+}
+
+nq_status nq_txn_tree_estimate(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree,
+                               nq_tree_stats *out_stats) {
+    *out_stats = (nq_tree_stats){0};
+    NQ_TRY(nq__backlog_prepare_read(ctx, txn, tree.value));
+    return get_stats(ctx, txn, tree, out_stats);
 }

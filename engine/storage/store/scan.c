@@ -36,7 +36,7 @@ nq_status nq_scan_open(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, const nq_scan_
                        nq_scan **out_scan) {
     *out_scan = NULL;
     nq_txn_tree *found;
-    NQ_TRY(nq__backlog_prepare_scan(ctx, txn, tree.value));
+    NQ_TRY(nq__backlog_prepare_read(ctx, txn, tree.value));
     NQ_TRY(nq__txn_get_tree(ctx, txn, tree.value, &found));
     NQ_TRY(nq__txn_note_read(ctx, txn, tree.value, range->low, range->high));
     nq_scan *scan = nq_heap_alloc(sizeof *scan + range->low.size + range->high.size);

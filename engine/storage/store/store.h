@@ -256,6 +256,9 @@ typedef struct nq_tree_stats {
 } nq_tree_stats;
 /* As of the snapshot, without the transaction's own writes. */
 nq_status nq_txn_tree_stats(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_tree_stats *out_stats);
+/* The same for whoever plans: does not wait for recovery, before the end of which it may be what
+ * the last checkpoint had. */
+nq_status nq_txn_tree_estimate(nq_ctx *ctx, nq_txn *txn, nq_tree_id tree, nq_tree_stats *out_stats);
 
 typedef struct nq_store_stats {
     uint64_t cache_hits, cache_misses, cache_evictions, cache_ghost_hits;

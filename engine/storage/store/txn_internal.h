@@ -194,8 +194,8 @@ nq_status nq__backlog_find(nq_ctx *ctx, nq_txn *txn, uint32_t tree, nq_bytes key
 /* What is read of it. */
 nq_lsn nq__backlog_lsn(const nq_backlog *backlog);
 
-/* Before a scan: waits when it must. */
-nq_status nq__backlog_prepare_scan(nq_ctx *ctx, nq_txn *txn, uint32_t tree);
+/* Before a scan or an estimate: waits when it must. */
+nq_status nq__backlog_prepare_read(nq_ctx *ctx, nq_txn *txn, uint32_t tree);
 /* The transaction's backlog and the snapshot under it, for as long as a scan needs them, whatever
  * the transaction does; NULL: it has none. */
 nq_backlog *nq__backlog_share(nq_txn *txn);

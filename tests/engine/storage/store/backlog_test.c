@@ -379,6 +379,21 @@ static void the_next_crash_meets_the_log_again(void **state) {
 }
 
 /* Beyond repair. */
+static void an_estimate_is_of_the_checkpoint_where_the_log_does_not_say_more(void **state) {
+    (void)state;
+    fixture f;
+    nq_tree_stats stats;
+    set_up(&f, true);
+    nq_txn *txn = begin(&f.ctx, f.store, false);
+    assert_int_equal(nq_txn_tree_estimate(&f.ctx, txn, f.tree, &stats), NQ_OK);
+    assert_int_equal(stats.entry_count, ROWS);
+    atomic_store(&f.is_held, false);
+    assert_int_equal(nq_txn_tree_estimate(&f.ctx, txn, f.new_tree, &stats), NQ_OK);
+    assert_int_equal(stats.entry_count, 1);
+    nq_txn_rollback(txn);
+    tear_down(&f);
+}
+
 static void damage_that_the_log_meets_leaves_what_it_says_itself(void **state) {
     (void)state;
     fixture f;
@@ -459,6 +474,7 @@ int main(void) {
         cmocka_unit_test(a_scan_that_began_before_goes_on_as_it_began),
         cmocka_unit_test(what_waits_finds_what_the_log_has_made_of_the_trees),
         cmocka_unit_test(the_next_crash_meets_the_log_again),
+        cmocka_unit_test(an_estimate_is_of_the_checkpoint_where_the_log_does_not_say_more),
         cmocka_unit_test(damage_that_the_log_meets_leaves_what_it_says_itself),
         cmocka_unit_test(readers_all_the_while_see_one_state),
     };
