@@ -36,6 +36,7 @@ typedef struct nq_file_vtable {
     void (*discard)(nq_file *file, uint64_t offset, uint64_t bytes);
     void (*prefetch)(nq_file *file, uint64_t offset, uint64_t bytes);   /* NULL: nothing to gain, */
     void (*write_back)(nq_file *file, uint64_t offset, uint64_t bytes); /* likewise */
+    void (*write_out)(nq_file *file, uint64_t offset, uint64_t bytes);  /* likewise */
 } nq_file_vtable;
 
 struct nq_file {
@@ -178,6 +179,15 @@ static inline void nq_file_prefetch(nq_file *file, uint64_t offset, uint64_t byt
 static inline void nq_file_write_back(nq_file *file, uint64_t offset, uint64_t bytes) {
     if (file->vtable->write_back != NULL) {
         file->vtable->write_back(file, offset, bytes);
+    }
+}
+
+/* The same, but brings them there in small parts, of which few are on their way at a time, so that
+ * nobody else's sync waits behind many of them: takes about as long as that takes. Promises
+ * nothing: what goes wrong is for the sync to find. */
+static inline void nq_file_write_out(nq_file *file, uint64_t offset, uint64_t bytes) {
+    if (file->vtable->write_out != NULL) {
+        file->vtable->write_out(file, offset, bytes);
     }
 }
 

@@ -56,8 +56,8 @@ static nq_status write_segment(nq_ctx *ctx, nq_pager *pager, const nq__buffer *b
     for (size_t i = 0; i < count; i++) {
         uint64_t offset = (uint64_t)buffer->segment * pager->segment_bytes + extents[i].offset;
         NQ_TRY(write_run(ctx, pager, offset, buffer->bytes + extents[i].offset, extents[i].bytes));
-        /* A checkpoint's sync finds little left, and does not hold the log's up for long. */
-        nq_file_write_back(pager->file, offset, extents[i].bytes);
+        /* A checkpoint's sync finds little left, and the log's does not wait behind a segment. */
+        nq_file_write_out(pager->file, offset, extents[i].bytes);
         atomic_fetch_add_explicit(&pager->counters.written_bytes, extents[i].bytes,
                                   memory_order_relaxed);
     }

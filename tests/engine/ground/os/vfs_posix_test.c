@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,41 @@ static void what_was_written_is_read_back_with_holes_as_zeros(void **state) {
     assert_memory_equal(data, "he\0\0", 4);
     nq_file_close(file);
     nq_file_close(NULL);
+}
+
+static int count_descriptors(void) {
+    enum { DESCRIPTORS = 256 };
+    int count = 0;
+    for (int i = 0; i < DESCRIPTORS; i++) {
+        count += fcntl(i, F_GETFD) != -1;
+    }
+    return count;
+}
+
+static void what_is_written_out_stays_as_it_was(void **state) {
+    (void)state;
+    enum { BYTES = 900001, AT = 4097 };
+    nq_file *file = open_file(path, NQ_OPEN_CREATE);
+    uint8_t *written = nq_heap_alloc(BYTES);
+    uint8_t *read = nq_heap_alloc(BYTES);
+    for (uint32_t i = 0; i < BYTES; i++) {
+        written[i] = (uint8_t)(i * 7 + i / 4096);
+    }
+    assert_int_equal(nq_file_write_at(&ctx, file, AT, written, BYTES), NQ_OK);
+    int open_before = count_descriptors();
+    nq_file_write_out(file, AT, BYTES);
+    nq_file_write_out(file, AT + 1, 1);
+    nq_file_write_out(file, AT, 0);
+    nq_file_write_out(file, 2 * BYTES, BYTES); /* there is nothing */
+    assert_int_equal(count_descriptors(), open_before);
+    assert_int_equal(nq_file_sync_data(&ctx, file), NQ_OK);
+    size_t got;
+    assert_int_equal(nq_file_read_at(&ctx, file, AT, read, BYTES, &got), NQ_OK);
+    assert_int_equal(got, BYTES);
+    assert_memory_equal(read, written, BYTES);
+    nq_heap_free(written);
+    nq_heap_free(read);
+    nq_file_close(file);
 }
 
 static void what_is_discarded_touches_nothing_beside_it(void **state) {
@@ -238,6 +274,7 @@ static void a_lack_of_memory_leaves_nothing_open(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(what_was_written_is_read_back_with_holes_as_zeros),
+        WITH_DIRECTORY(what_is_written_out_stays_as_it_was),
         WITH_DIRECTORY(what_is_discarded_touches_nothing_beside_it),
         WITH_DIRECTORY(a_prefetch_changes_nothing_wherever_it_points),
         WITH_DIRECTORY(open_flags_mean_what_they_say),
