@@ -7,6 +7,7 @@
 
 #include "engine/ground/simd/crc32c.h"
 #include "engine/storage/backup/archive_file_internal.h"
+#include "tests/fuzz/one_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,43 +29,6 @@ enum { RIGHT_BLOCKS = 1, RIGHT_TABLE = 2, RIGHT_MAGIC = 4, RIGHT_FOOTER = 8, CUT
 
 static uint8_t image[FILE_BYTES];
 static size_t image_bytes;
-
-/* ---- A file system of one file ---- */
-
-static void file_close(nq_file *file) {
-    (void)file;
-}
-
-static nq_status file_read_at(nq_ctx *ctx, nq_file *file, uint64_t offset, void *target,
-                              size_t bytes, size_t *out_read) {
-    (void)ctx;
-    (void)file;
-    size_t left = offset < image_bytes ? image_bytes - (size_t)offset : 0;
-    *out_read = bytes < left ? bytes : left;
-    memcpy(target, image + (left > 0 ? offset : 0), *out_read);
-    return NQ_OK;
-}
-
-static nq_status file_size(nq_ctx *ctx, nq_file *file, uint64_t *out_bytes) {
-    (void)ctx;
-    (void)file;
-    *out_bytes = image_bytes;
-    return NQ_OK;
-}
-
-static const nq_file_vtable file_vtable = {
-    .close = file_close, .read_at = file_read_at, .size = file_size};
-
-static nq_status vfs_open(nq_ctx *ctx, nq_vfs *vfs, const char *path, uint32_t flags,
-                          nq_file **out_file) {
-    static nq_file file = {&file_vtable};
-    (void)ctx;
-    (void)vfs;
-    (void)path;
-    (void)flags;
-    *out_file = &file;
-    return NQ_OK;
-}
 
 /* ---- The file ---- */
 
@@ -96,11 +60,11 @@ static void make_image(uint8_t right, const uint8_t *data, size_t size) {
 /* ---- Reading ---- */
 
 static void read_file(void) {
-    static const nq_vfs_vtable vfs_vtable = {.open = vfs_open};
     static uint8_t bytes[SEGMENT_BYTES];
-    nq_vfs vfs = {&vfs_vtable};
-    const nq__archive archive = {
-        .vfs = &vfs, .directory = "fuzz", .salt = 1, .segment_bytes = SEGMENT_BYTES};
+    const nq__archive archive = {.vfs = one_file_vfs(image, image_bytes),
+                                 .directory = "fuzz",
+                                 .salt = 1,
+                                 .segment_bytes = SEGMENT_BYTES};
     nq__archive_file file;
     nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);

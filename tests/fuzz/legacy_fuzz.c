@@ -7,6 +7,7 @@
 #include "engine/ground/simd/crc32c.h"
 #include "engine/storage/upgrade/legacy_cursor.h"
 #include "engine/storage/upgrade/legacy_page.h"
+#include "tests/fuzz/one_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -15,43 +16,6 @@ enum { PAGES_MAX = 16, HEAD_BYTES = 120, TAIL_BYTES = 200, CRC_AT = 124, GENERAT
 
 static uint8_t image[(NQ_LEGACY_SUPERBLOCK_COUNT + PAGES_MAX) * NQ_PAGE_BYTES];
 static size_t image_bytes;
-
-/* ---- A file system of one file ---- */
-
-static void file_close(nq_file *file) {
-    (void)file;
-}
-
-static nq_status file_read_at(nq_ctx *ctx, nq_file *file, uint64_t offset, void *target,
-                              size_t bytes, size_t *out_read) {
-    (void)ctx;
-    (void)file;
-    size_t left = offset < image_bytes ? image_bytes - (size_t)offset : 0;
-    *out_read = bytes < left ? bytes : left;
-    memcpy(target, image + (left > 0 ? offset : 0), *out_read);
-    return NQ_OK;
-}
-
-static nq_status file_size(nq_ctx *ctx, nq_file *file, uint64_t *out_bytes) {
-    (void)ctx;
-    (void)file;
-    *out_bytes = image_bytes;
-    return NQ_OK;
-}
-
-static const nq_file_vtable file_vtable = {
-    .close = file_close, .read_at = file_read_at, .size = file_size};
-
-static nq_status vfs_open(nq_ctx *ctx, nq_vfs *vfs, const char *path, uint32_t flags,
-                          nq_file **out_file) {
-    static nq_file file = {&file_vtable};
-    (void)ctx;
-    (void)vfs;
-    (void)path;
-    (void)flags;
-    *out_file = &file;
-    return NQ_OK;
-}
 
 /* ---- The file ---- */
 
@@ -106,8 +70,6 @@ static nq_status walk(nq_ctx *ctx, nq_legacy_file *file, const nq_tree *tree) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const nq_vfs_vtable vfs_vtable = {.open = vfs_open};
-    nq_vfs vfs = {&vfs_vtable};
     nq_ctx ctx;
     nq_legacy_file *file;
     nq_legacy_trees trees;
@@ -116,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     nq_ctx_init(&ctx, NULL);
     make_image(data, size);
-    if (nq_legacy_file_open(&ctx, &vfs, "fuzz", &file) != NQ_OK) {
+    if (nq_legacy_file_open(&ctx, one_file_vfs(image, image_bytes), "fuzz", &file) != NQ_OK) {
         return 0;
     }
     if (nq_legacy_trees_read(&ctx, file, &trees) == NQ_OK) {

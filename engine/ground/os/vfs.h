@@ -105,6 +105,10 @@ static inline nq_status nq_vfs_sync_dir(nq_ctx *ctx, nq_vfs *vfs, const char *pa
  */
 nq_status nq_vfs_make_dir_durably(nq_ctx *ctx, nq_vfs *vfs, const char *path);
 
+/* Moves every file of a directory that holds files only to another directory, or removes it when
+ * that is NULL; durably. */
+nq_status nq_vfs_empty_dir(nq_ctx *ctx, nq_vfs *vfs, const char *from, const char *to);
+
 /* Calls `visit` for every entry but "." and "..", in no order; `name` is valid during the call. */
 static inline nq_status nq_vfs_list_dir(nq_ctx *ctx, nq_vfs *vfs, const char *path,
                                         void (*visit)(void *user, const char *name), void *user) {

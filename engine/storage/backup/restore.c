@@ -63,35 +63,6 @@ nq_status nq_restore_check(nq_ctx *ctx, nq_vfs *vfs, const char *directory) {
 
 /* ---- The target ---- */
 
-/* Some of a directory's names, each ended by a zero. */
-typedef struct names {
-    size_t bytes;
-    char text[4096];
-} names;
-
-static void take_name(void *user, const char *name) {
-    names *list = user;
-    size_t bytes = strlen(name) + 1;
-    if (bytes <= sizeof list->text - list->bytes) {
-        memcpy(list->text + list->bytes, name, bytes);
-        list->bytes += bytes;
-    }
-}
-
-static nq_status empty(nq_ctx *ctx, nq_vfs *vfs, const char *directory) {
-    names list;
-    do {
-        list.bytes = 0;
-        NQ_TRY(nq_vfs_list_dir(ctx, vfs, directory, take_name, &list));
-        for (size_t at = 0; at < list.bytes; at += strlen(list.text + at) + 1) {
-            char path[NQ__RESTORE_PATH_BYTES];
-            NQ_TRY(nq__restore_path(ctx, directory, list.text + at, path));
-            NQ_TRY(nq_vfs_unlink(ctx, vfs, path));
-        }
-    } while (list.bytes > 0);
-    return nq_vfs_sync_dir(ctx, vfs, directory);
-}
-
 static nq_status refuse_database(nq_ctx *ctx, const nq__restore *restore) {
     const char *target = restore->options->target;
     bool is_marked;
@@ -115,7 +86,7 @@ static nq_status prepare_target(nq_ctx *ctx, nq__restore *restore) {
     NQ_TRY(nq__restore_path(ctx, restore->options->target, "data.nqdb", data_path));
     NQ_TRY(nq_vfs_unlink(ctx, restore->vfs, data_path));
     NQ_TRY(nq_vfs_make_dir_durably(ctx, restore->vfs, restore->log_directory));
-    return empty(ctx, restore->vfs, restore->log_directory);
+    return nq_vfs_empty_dir(ctx, restore->vfs, restore->log_directory, NULL);
 }
 
 /* A server on the base copy would change it meanwhile. One that may not be written to is in

@@ -20,8 +20,6 @@
 #define NEW_DIRECTORY "/upgrade"
 #define OLD_DIRECTORY "/format-1"
 
-enum { NAMES_BYTES = 16 << 10 };
-
 static void join(char out_path[NQ__UPGRADE_PATH_BYTES], const char *directory, const char *name) {
     snprintf(out_path, NQ__UPGRADE_PATH_BYTES, "%s%s", directory, name);
 }
@@ -48,49 +46,13 @@ static nq_status make(nq_ctx *ctx, nq_vfs *vfs, const char *directory, const cha
     return sync(ctx, vfs, directory, parent);
 }
 
-/* ---- Files of a directory ---- */
-
-/* Some of a directory's names, each ended by a zero; the rest at the next turn. */
-typedef struct names {
-    size_t bytes;
-    char text[NAMES_BYTES];
-} names;
-
-static void take_name(void *user, const char *name) {
-    names *list = user;
-    size_t bytes = strlen(name) + 1;
-    if (bytes <= sizeof list->text - list->bytes) {
-        memcpy(list->text + list->bytes, name, bytes);
-        list->bytes += bytes;
-    }
-}
-
-/* Moves every file of a directory to another, or removes it when that is NULL. */
-static nq_status empty(nq_ctx *ctx, nq_vfs *vfs, const char *from, const char *to) {
-    names list;
-    do {
-        list.bytes = 0;
-        NQ_TRY(nq_vfs_list_dir(ctx, vfs, from, take_name, &list));
-        for (size_t at = 0; at < list.bytes; at += strlen(list.text + at) + 1) {
-            char source[NQ__UPGRADE_PATH_BYTES];
-            char target[NQ__UPGRADE_PATH_BYTES];
-            snprintf(source, sizeof source, "%s/%s", from, list.text + at);
-            snprintf(target, sizeof target, "%s/%s", to != NULL ? to : "", list.text + at);
-            NQ_TRY(to != NULL ? nq_vfs_rename(ctx, vfs, source, target)
-                              : nq_vfs_unlink(ctx, vfs, source));
-        }
-    } while (list.bytes > 0);
-    NQ_TRY(nq_vfs_sync_dir(ctx, vfs, from));
-    return to != NULL ? nq_vfs_sync_dir(ctx, vfs, to) : NQ_OK;
-}
-
 static nq_status move_log(nq_ctx *ctx, nq_vfs *vfs, const char *directory, const char *from,
                           const char *to) {
     char source[NQ__UPGRADE_PATH_BYTES];
     char target[NQ__UPGRADE_PATH_BYTES];
     join(source, directory, from);
     join(target, directory, to);
-    return empty(ctx, vfs, source, target);
+    return nq_vfs_empty_dir(ctx, vfs, source, target);
 }
 
 static nq_status move_data_file(nq_ctx *ctx, nq_vfs *vfs, const char *directory, const char *from,
@@ -171,7 +133,7 @@ static nq_status remove_new_directory(nq_ctx *ctx, nq_vfs *vfs, const char *dire
     NQ_TRY(exists(ctx, vfs, directory, NEW_DIRECTORY "/log", &has_log));
     if (has_log) {
         join(path, directory, NEW_DIRECTORY "/log");
-        NQ_TRY(empty(ctx, vfs, path, NULL));
+        NQ_TRY(nq_vfs_empty_dir(ctx, vfs, path, NULL));
         NQ_TRY(nq_vfs_remove_dir(ctx, vfs, path));
     }
     join(path, directory, NEW_DIRECTORY "/verified");

@@ -246,6 +246,37 @@ static void a_lock_keeps_out_this_process_and_others_until_it_is_closed(void **s
     nq_file_close(held);
 }
 
+static void count_name(void *user, const char *name) {
+    (void)name;
+    ++*(uint32_t *)user;
+}
+
+static uint32_t count_files(const char *name) {
+    uint32_t count = 0;
+    assert_int_equal(nq_vfs_list_dir(&ctx, nq_vfs_posix(), name, count_name, &count), NQ_OK);
+    return count;
+}
+
+static void a_directory_of_many_files_is_emptied_into_another_or_for_good(void **state) {
+    (void)state;
+    enum { FILES = 900 };
+    assert_int_equal(nq_vfs_make_dir_durably(&ctx, nq_vfs_posix(), path), NQ_OK);
+    assert_int_equal(nq_vfs_make_dir_durably(&ctx, nq_vfs_posix(), path), NQ_OK); /* is there */
+    assert_int_equal(nq_vfs_make_dir_durably(&ctx, nq_vfs_posix(), other), NQ_OK);
+    for (int i = 0; i < FILES; i++) {
+        char name[400];
+        (void)snprintf(name, sizeof(name), "%s/file-%04d", path, i);
+        nq_file_close(open_file(name, NQ_OPEN_CREATE));
+    }
+    assert_int_equal(nq_vfs_empty_dir(&ctx, nq_vfs_posix(), path, other), NQ_OK);
+    assert_int_equal(count_files(path), 0);
+    assert_int_equal(count_files(other), FILES);
+    assert_int_equal(nq_vfs_empty_dir(&ctx, nq_vfs_posix(), other, NULL), NQ_OK);
+    assert_int_equal(count_files(other), 0);
+    assert_int_equal(nq_vfs_remove_dir(&ctx, nq_vfs_posix(), path), NQ_OK);
+    assert_int_equal(nq_vfs_remove_dir(&ctx, nq_vfs_posix(), other), NQ_OK);
+}
+
 static void a_full_device_is_told_from_other_failures(void **state) {
     (void)state;
     nq_file *full;
@@ -281,6 +312,7 @@ int main(void) {
         WITH_DIRECTORY(names_are_renamed_removed_listed_and_synced),
         WITH_DIRECTORY(only_an_empty_directory_is_removed),
         WITH_DIRECTORY(a_lock_keeps_out_this_process_and_others_until_it_is_closed),
+        WITH_DIRECTORY(a_directory_of_many_files_is_emptied_into_another_or_for_good),
         WITH_DIRECTORY(a_full_device_is_told_from_other_failures),
         WITH_DIRECTORY(a_lack_of_memory_leaves_nothing_open),
     };

@@ -16,6 +16,16 @@
 #include "engine/ground/os/thread.h"
 #include "engine/storage/store/store.h"
 
+/* A new store, on a disk of its own. */
+static nq_store *make_store(nq_ctx *ctx, const nq_store_options *options, nq_sim_vfs **out_disk) {
+    const nq_sim_options sim = {.seed = 1};
+    nq_store *store;
+    assert_int_equal(nq_sim_vfs_create(ctx, &sim, out_disk), NQ_OK);
+    assert_int_equal(nq_store_open(ctx, nq_sim_vfs_as_vfs(*out_disk), "db", options, &store),
+                     NQ_OK);
+    return store;
+}
+
 enum {
     ACCOUNTS = 1200,
     THREADS = 4,
@@ -318,12 +328,9 @@ static void a_deadlock_has_one_victim(void **state) {
     (void)state;
     nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);
-    nq_sim_options sim = {.seed = 1};
-    nq_sim_vfs *disk;
-    assert_int_equal(nq_sim_vfs_create(&ctx, &sim, &disk), NQ_OK);
     nq_store_options options = {.cache_bytes = 1, .log_segment_bytes = 64 << 10};
-    nq_store *store;
-    assert_int_equal(nq_store_open(&ctx, nq_sim_vfs_as_vfs(disk), "db", &options, &store), NQ_OK);
+    nq_sim_vfs *disk;
+    nq_store *store = make_store(&ctx, &options, &disk);
     _Atomic int arrived = 0;
     crossing ways[2] = {{store, "a", "b", &arrived, NQ_OK}, {store, "b", "a", &arrived, NQ_OK}};
     nq_thread threads[2];
@@ -377,12 +384,9 @@ static void a_checkpoint_holds_what_whoever_asks_has_committed(void **state) {
     (void)state;
     nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);
-    nq_sim_options sim = {.seed = 1};
-    nq_sim_vfs *disk;
-    assert_int_equal(nq_sim_vfs_create(&ctx, &sim, &disk), NQ_OK);
     nq_store_options options = {.cache_bytes = 1, .log_segment_bytes = 64 << 10};
-    nq_store *store;
-    assert_int_equal(nq_store_open(&ctx, nq_sim_vfs_as_vfs(disk), "db", &options, &store), NQ_OK);
+    nq_sim_vfs *disk;
+    nq_store *store = make_store(&ctx, &options, &disk);
     asking all[] = {{store, "a", 0}, {store, "b", 0}, {store, "c", 0}};
     enum { COUNT = sizeof all / sizeof all[0] };
     nq_thread threads[COUNT];
@@ -401,12 +405,9 @@ static void who_asks_for_a_checkpoint_hears_why_it_failed(void **state) {
     (void)state;
     nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);
-    nq_sim_options sim = {.seed = 1};
-    nq_sim_vfs *disk;
-    assert_int_equal(nq_sim_vfs_create(&ctx, &sim, &disk), NQ_OK);
     nq_store_options options = {.cache_bytes = 1, .log_segment_bytes = 64 << 10};
-    nq_store *store;
-    assert_int_equal(nq_store_open(&ctx, nq_sim_vfs_as_vfs(disk), "db", &options, &store), NQ_OK);
+    nq_sim_vfs *disk;
+    nq_store *store = make_store(&ctx, &options, &disk);
     assert_int_equal(commit_one(&ctx, store, "key", NULL), NQ_OK);
     nq_sim_vfs_fault_at(disk, NQ_SIM_SYNC_ERROR, 1);
     assert_int_equal(nq_store_checkpoint(&ctx, store, NULL), NQ_IO_ERROR);
@@ -428,12 +429,9 @@ static void the_background_has_memory_ready_for_commits(void **state) {
     (void)state;
     nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);
-    nq_sim_options sim = {.seed = 1};
-    nq_sim_vfs *disk;
-    assert_int_equal(nq_sim_vfs_create(&ctx, &sim, &disk), NQ_OK);
     const nq_store_options options = {.cache_bytes = 64 << 20};
-    nq_store *store;
-    assert_int_equal(nq_store_open(&ctx, nq_sim_vfs_as_vfs(disk), "db", &options, &store), NQ_OK);
+    nq_sim_vfs *disk;
+    nq_store *store = make_store(&ctx, &options, &disk);
     uint64_t before = cache_bytes_of(store);
     assert_int_equal(commit_one(&ctx, store, "key", NULL), NQ_OK);
     while (cache_bytes_of(store) < before + (1 << 20)) {
@@ -456,12 +454,9 @@ static void a_long_log_is_checkpointed_once(void **state) {
     enum { BOUND = 512 << 10, TIMES = 4, KEYS = 100 };
     nq_ctx ctx;
     nq_ctx_init(&ctx, NULL);
-    nq_sim_options sim = {.seed = 1};
-    nq_sim_vfs *disk;
-    assert_int_equal(nq_sim_vfs_create(&ctx, &sim, &disk), NQ_OK);
     const nq_store_options options = {.checkpoint_log_bytes = BOUND};
-    nq_store *store;
-    assert_int_equal(nq_store_open(&ctx, nq_sim_vfs_as_vfs(disk), "db", &options, &store), NQ_OK);
+    nq_sim_vfs *disk;
+    nq_store *store = make_store(&ctx, &options, &disk);
     nq_sim_vfs_set_observer(disk, take_a_while, NULL);
     static const uint8_t value[1000];
     for (uint32_t i = 0; i < TIMES * BOUND / sizeof value; i++) {
